@@ -1,0 +1,5 @@
+"""Networks without an external memory, to compare with."""
+
+from ntmlib.baselines.lstm import LSTM
+
+__all__ = ["LSTM"]

@@ -1,0 +1,43 @@
+"""Engines: ways to run a cell over whole sequences, all giving the same numbers.
+
+An engine is a module with one function, ``unroll(cell, inputs, state, lengths)``. ``reference`` is the definition and
+supports everything; ``fused`` is compiled for the CPU and many times faster.
+"""
+
+from importlib import import_module
+from typing import Protocol, cast, runtime_checkable
+
+from torch import Tensor
+
+from ntmlib.machine import MachineState, NTMCell
+
+NAMES = ("auto", "reference", "fused")
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What every engine's module offers; ``reference.unroll`` says what it means."""
+
+    def unroll(
+        self, cell: NTMCell, inputs: Tensor, state: MachineState, lengths: Tensor | None = None
+    ) -> tuple[Tensor, MachineState]: ...
+
+
+def check_name(engine: str) -> None:
+    """Refuse the name of an engine that does not exist."""
+    if engine not in NAMES:
+        raise ValueError(f"engine must be one of {', '.join(map(repr, NAMES))}; got {engine!r}")
+
+
+def select(engine: str, cell: NTMCell, inputs: Tensor, state: MachineState) -> Engine:
+    """Return the engine of that name; ``"auto"`` takes the fastest that supports the case.
+
+    Raises:
+        ValueError: no engine has that name.
+    """
+    check_name(engine)
+    if engine == "auto":
+        from ntmlib.engines import fused  # here, because the compiler takes a while to load
+
+        engine = "reference" if fused.unsupported(cell, inputs, state) else "fused"
+    return cast(Engine, import_module(f"ntmlib.engines.{engine}"))

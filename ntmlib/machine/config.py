@@ -1,0 +1,84 @@
+"""The shape of a machine, checked before anything is built."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+CONTROLLERS = ("feedforward", "lstm")
+MEMORY_INITS = ("constant", "learned", "random")
+WEIGHTING_INITS = ("one_hot", "learned", "uniform")
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """The sizes of a Neural Turing Machine and how it starts.
+
+    Args:
+        input_size: channels of the external input.
+        output_size: channels of the external output.
+        controller: ``"feedforward"`` or ``"lstm"``.
+        hidden: units in each layer of the controller.
+        num_layers: layers of the controller.
+        slots: ``N``, rows of the memory.
+        width: ``M``, numbers in a row of the memory.
+        num_heads: pairs of heads, one that reads and one that writes.
+        num_shifts: offsets a head can move by in one step, an odd number: 3 means -1, 0, +1.
+        memory_init: what the memory holds before the first step. ``"constant"`` is 1e-6
+            everywhere, ``"learned"`` a parameter, ``"random"`` a fixed draw from N(0, 0.5).
+        weighting_init: where the heads look before the first step. ``"one_hot"`` is slot 0,
+            ``"learned"`` a parameter, ``"uniform"`` everywhere alike.
+
+    Raises:
+        ValueError: a value is out of its range; the message names it.
+    """
+
+    input_size: int
+    output_size: int
+    controller: str = "feedforward"
+    hidden: int = 100
+    num_layers: int = 1
+    slots: int = 128
+    width: int = 20
+    num_heads: int = 1
+    num_shifts: int = 3
+    memory_init: str = "constant"
+    weighting_init: str = "one_hot"
+
+    def __post_init__(self) -> None:
+        for name in ("input_size", "output_size", "hidden", "num_layers", "slots", "width", "num_heads", "num_shifts"):
+            check_positive(name, getattr(self, name))
+        check_choice("controller", self.controller, CONTROLLERS)
+        check_choice("memory_init", self.memory_init, MEMORY_INITS)
+        check_choice("weighting_init", self.weighting_init, WEIGHTING_INITS)
+        if self.num_shifts % 2 == 0:
+            raise ValueError(f"num_shifts must be odd, so that one of the shifts is 'stay'; got {self.num_shifts}")
+        if self.num_shifts > self.slots:
+            raise ValueError(f"num_shifts must be at most slots ({self.slots}); got {self.num_shifts}")
+
+    @property
+    def depends_on_slots(self) -> bool:
+        """Whether a parameter's shape contains the number of slots, which then cannot be changed."""
+        return self.memory_init == "learned" or self.weighting_init == "learned"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "MachineConfig":
+        """Rebuild a config from ``to_dict``; unknown names are refused."""
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown machine setting {unknown[0]!r}; known: {[f.name for f in fields(cls)]}")
+        return cls(**values)
+
+
+def check_positive(name: str, value: object) -> None:
+    """Refuse anything but a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse anything but one of the names listed."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")

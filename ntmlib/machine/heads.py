@@ -1,0 +1,88 @@
+"""From the controller's output to what the heads are told to do (section 3.3 of the paper).
+
+One matrix produces the raw numbers of every head. ``instructions`` cuts them up
+and brings each into its range, one line for each symbol of the paper.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+@dataclass(frozen=True)
+class AddressingInstructions:
+    """How a head finds its weighting: the arguments of eq. 5-9."""
+
+    key: Float[Tensor, "*batch heads width"]
+    key_strength: Float[Tensor, "*batch heads"]
+    interpolation_gate: Float[Tensor, "*batch heads"]
+    shift_weighting: Float[Tensor, "*batch heads shifts"]
+    sharpening: Float[Tensor, "*batch heads"]
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """Everything the controller asks of the heads at one step."""
+
+    read: AddressingInstructions
+    write: AddressingInstructions
+    erase: Float[Tensor, "*batch heads width"]
+    add: Float[Tensor, "*batch heads width"]
+
+
+@dataclass(frozen=True)
+class HeadLayout:
+    """How the raw numbers of one pair of heads lie side by side.
+
+    Order: the read head's key, strength, gate, shifts and sharpening; the same
+    for the write head; then the erase and the add vector.
+    """
+
+    num_heads: int
+    width: int
+    num_shifts: int
+
+    @property
+    def addressing_size(self) -> int:
+        """Raw numbers that address one head: ``M + 3 + S``."""
+        return self.width + 3 + self.num_shifts
+
+    @property
+    def pair_size(self) -> int:
+        """Raw numbers of one read and one write head."""
+        return 2 * self.addressing_size + 2 * self.width
+
+    @property
+    def size(self) -> int:
+        """Raw numbers of all heads together."""
+        return self.num_heads * self.pair_size
+
+    def instructions(self, raw: Float[Tensor, "*batch features"]) -> Instructions:
+        """Squash raw numbers into the ranges that eq. 2-9 ask for.
+
+        Differs from the paper, which names ranges but few functions: the add vector
+        and the keys go through ``tanh``, as in most later work.
+        """
+        pairs = raw.unflatten(-1, (self.num_heads, self.pair_size))
+        read, write, erase, add = pairs.split(
+            [self.addressing_size, self.addressing_size, self.width, self.width], dim=-1
+        )
+        return Instructions(
+            read=self._addressing(read),
+            write=self._addressing(write),
+            erase=torch.sigmoid(erase),  # e in (0, 1)
+            add=torch.tanh(add),  # a in (-1, 1)
+        )
+
+    def _addressing(self, raw: Float[Tensor, "*batch heads features"]) -> AddressingInstructions:
+        key, strength, gate, shift, sharpening = raw.split([self.width, 1, 1, self.num_shifts, 1], dim=-1)
+        return AddressingInstructions(
+            key=torch.tanh(key),  # k in (-1, 1)
+            key_strength=softplus(strength[..., 0]),  # beta > 0
+            interpolation_gate=torch.sigmoid(gate[..., 0]),  # g in (0, 1)
+            shift_weighting=torch.softmax(shift, -1),  # s sums to 1
+            sharpening=1 + softplus(sharpening[..., 0]),  # gamma >= 1
+        )

@@ -1,0 +1,42 @@
+"""Tasks by name: what a machine is asked to learn."""
+
+import difflib
+from dataclasses import fields
+from typing import Any
+
+from ntmlib.tasks.base import Batch, Task
+from ntmlib.tasks.copy import Copy
+
+TASKS: dict[str, type] = {task.name: task for task in (Copy,)}
+
+__all__ = ["Batch", "Copy", "Task", "make", "names"]
+
+
+def names() -> list[str]:
+    """Names of all tasks."""
+    return sorted(TASKS)
+
+
+def make(name: str, **options: Any) -> Task:
+    """Build a task.
+
+    Args:
+        name: one of ``names()``.
+        options: the task's own settings, such as ``max_length``.
+
+    Raises:
+        ValueError: no task or setting has that name, or a value is out of range.
+    """
+    if name not in TASKS:
+        raise ValueError(f"task must be one of {names()}{_nearest(name, names())}; got {name!r}")
+    known = [field.name for field in fields(TASKS[name])]
+    for option in options:
+        if option not in known:
+            raise ValueError(f"task {name!r} has the settings {known}{_nearest(option, known)}; got {option!r}")
+    task: Task = TASKS[name](**options)
+    return task
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

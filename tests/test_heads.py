@@ -1,0 +1,72 @@
+"""Raw numbers become instructions: where each lies, and the range it is brought into."""
+
+import math
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ntmlib.machine.heads import HeadLayout
+
+
+def raw_numbers(layout: HeadLayout, scale: float = 1.0, seed: int = 0, batch: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(batch, layout.size, generator=generator, dtype=torch.float64)
+
+
+def test_a_pair_of_heads_takes_the_count_of_the_paper():
+    layout = HeadLayout(num_heads=2, width=20, num_shifts=3)
+    assert layout.pair_size == (20 + 3 + 3) + (3 * 20 + 3 + 3)
+    assert layout.size == 2 * layout.pair_size
+
+
+def test_raw_zeros_become_neutral_instructions():
+    told = HeadLayout(1, 2, 3).instructions(torch.zeros(1, 20))
+    for head in (told.read, told.write):
+        assert head.key.tolist() == [[[0.0, 0.0]]]
+        torch.testing.assert_close(head.key_strength, torch.full((1, 1), math.log(2)))
+        assert head.interpolation_gate.tolist() == [[0.5]]
+        torch.testing.assert_close(head.shift_weighting, torch.full((1, 1, 3), 1 / 3))
+        torch.testing.assert_close(head.sharpening, torch.full((1, 1), 1 + math.log(2)))
+    assert told.erase.tolist() == [[[0.5, 0.5]]]
+    assert told.add.tolist() == [[[0.0, 0.0]]]
+
+
+def test_numbers_lie_in_the_documented_order():
+    raw = torch.arange(20).double()[None]
+    told = HeadLayout(num_heads=1, width=2, num_shifts=3).instructions(raw)
+    torch.testing.assert_close(told.read.key.atanh()[0, 0], raw[0, 0:2])
+    for start, head in ((0, told.read), (8, told.write)):
+        torch.testing.assert_close(head.key_strength.exp().sub(1).log()[0, 0], raw[0, start + 2], atol=1e-6, rtol=0)
+        torch.testing.assert_close(head.interpolation_gate.logit()[0, 0], raw[0, start + 3], atol=1e-6, rtol=0)
+        torch.testing.assert_close(head.shift_weighting[0, 0], torch.softmax(raw[0, start + 4 : start + 7], -1))
+        torch.testing.assert_close((head.sharpening - 1).exp().sub(1).log()[0, 0], raw[0, start + 7], atol=1e-6, rtol=0)
+    torch.testing.assert_close(told.write.key[0, 0], raw[0, 8:10].tanh())
+    torch.testing.assert_close(told.erase[0, 0], raw[0, 16:18].sigmoid())
+    torch.testing.assert_close(told.add[0, 0], raw[0, 18:20].tanh())
+
+
+def test_each_pair_of_heads_reads_only_its_own_numbers():
+    layout = HeadLayout(num_heads=3, width=4, num_shifts=5)
+    raw = raw_numbers(layout)
+    alone = HeadLayout(1, 4, 5).instructions(raw[:, layout.pair_size : 2 * layout.pair_size])
+    together = layout.instructions(raw)
+    assert torch.equal(together.read.key[:, 1:2], alone.read.key)
+    assert torch.equal(together.write.sharpening[:, 1:2], alone.write.sharpening)
+    assert torch.equal(together.add[:, 1:2], alone.add)
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32), st.sampled_from([0.1, 1.0, 30.0, 1e4]), st.integers(1, 4), st.sampled_from([1, 3, 5]))
+def test_every_instruction_is_in_its_range(seed, scale, num_heads, num_shifts):
+    layout = HeadLayout(num_heads, 3, num_shifts)
+    told = layout.instructions(raw_numbers(layout, scale, seed))
+    for head in (told.read, told.write):
+        assert bool((head.key.abs() <= 1).all())
+        assert bool((head.key_strength >= 0).all())
+        assert bool(((head.interpolation_gate >= 0) & (head.interpolation_gate <= 1)).all())
+        torch.testing.assert_close(head.shift_weighting.sum(-1), torch.ones(2, num_heads).double())
+        assert bool((head.sharpening >= 1).all())
+    assert bool(((told.erase >= 0) & (told.erase <= 1)).all())
+    assert bool((told.add.abs() <= 1).all())

@@ -1,0 +1,116 @@
+"""What holds for every task. A new task is one more row here, beside a test file of its own."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from ntmlib.tasks import Batch, Task, make, names
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the workbook says of a task with its default settings."""
+
+    input_size: int
+    output_size: int
+    max_length: int
+    chance_bits: float
+
+
+TABLE = {
+    "copy": Row(input_size=10, output_size=9, max_length=20, chance_bits=84),
+}
+every_task = pytest.mark.parametrize("name", TABLE)
+
+
+def draw(name: str, seed: int = 0, batch_size: int = 16, length: int | None = None) -> Batch:
+    return make(name).sample(batch_size, generator=torch.Generator().manual_seed(seed), length=length)
+
+
+def tensors(batch: Batch) -> list[torch.Tensor]:
+    return [batch.inputs, batch.targets, batch.mask, batch.lengths]
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return all(torch.equal(first, second) for first, second in zip(tensors(one), tensors(other), strict=True))
+
+
+def test_every_task_is_in_the_table():
+    assert names() == sorted(TABLE)
+
+
+@every_task
+def test_sizes_and_chance_are_as_documented(name):
+    task, row = make(name), TABLE[name]
+    assert isinstance(task, Task)
+    assert task.name == name
+    assert (len(task.input_channels), len(task.output_channels)) == (row.input_size, row.output_size)
+    assert (task.min_length <= task.max_length, task.max_length) == (True, row.max_length)
+    assert task.chance_bits == pytest.approx(row.chance_bits)
+
+
+@every_task
+def test_a_batch_has_the_shapes_and_types_of_a_batch(name):
+    batch, row = draw(name), TABLE[name]
+    steps = int(batch.lengths.max())
+    assert batch.inputs.shape == (16, steps, row.input_size)
+    assert batch.targets.shape == (16, steps, row.output_size)
+    assert batch.mask.shape == (16, steps)
+    assert [part.dtype for part in tensors(batch)] == [torch.float32, torch.float32, torch.bool, torch.int64]
+    assert bool(((batch.targets >= 0) & (batch.targets <= 1)).all())
+
+
+@every_task
+def test_padding_is_empty_and_never_scored(name):
+    batch = draw(name)
+    padding = torch.arange(batch.mask.shape[1]) >= batch.lengths[:, None]
+    assert bool(padding.any())
+    assert torch.equal(batch.ragged_lengths, batch.lengths)
+    assert not any(bool(part[padding].any()) for part in (batch.inputs, batch.targets, batch.mask))
+    assert bool(batch.mask.any(1).all())
+
+
+@every_task
+def test_the_generator_is_the_only_source_of_randomness(name):
+    before = torch.get_rng_state()
+    assert same(draw(name, seed=1), draw(name, seed=1))
+    assert not same(draw(name, seed=1, length=5), draw(name, seed=2, length=5))
+    generator = torch.Generator().manual_seed(1)
+    first, second = (make(name).sample(16, generator=generator, length=5) for _ in range(2))
+    assert not same(first, second)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@every_task
+def test_two_equal_lengths_need_no_ragged_run(name):
+    assert draw(name, length=3).ragged_lengths is None
+
+
+@every_task
+@pytest.mark.parametrize(
+    ("argument", "value"), [("batch_size", 0), ("batch_size", True), ("length", 0), ("length", -1)]
+)
+def test_a_draw_of_nothing_is_refused(name, argument, value):
+    with pytest.raises(ValueError, match=f"{argument} must be a whole number of at least 1; got {value}"):
+        draw(name, **{argument: value})
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("cpoy", "copy"), ("Copy", "copy")])
+def test_an_unknown_task_is_refused_with_the_nearest_name(typed, meant):
+    with pytest.raises(ValueError, match=rf"task must be one of \[.*\] \(did you mean '{meant}'\?\); got '{typed}'"):
+        make(typed)
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest_name():
+    with pytest.raises(
+        ValueError, match=r"task 'copy' has the settings .* \(did you mean 'max_length'\?\); got 'max_lenght'"
+    ):
+        make("copy", max_lenght=10)
+    with pytest.raises(ValueError, match=r"task 'copy' has the settings \[[^(]*\]; got 'zzz'"):
+        make("copy", zzz=1)
+
+
+@every_task
+def test_settings_reach_the_task(name):
+    assert make(name, max_length=7).max_length == 7
