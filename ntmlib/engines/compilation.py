@@ -1,0 +1,49 @@
+"""How the fused engine's functions are compiled, and what is said while that takes time."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from numba import njit
+from numba.core import event
+
+# Sums may be reordered and products fused, which vectorises the loops. Not "nnan" and "ninf": a NaN stays one.
+_REORDER = {"reassoc", "contract", "nsz", "arcp"}
+
+_said = threading.Event()
+
+
+def compiled(function: Callable, relaxed: frozenset[str] = frozenset()) -> Any:
+    """Compile a function on its first call, and keep the result on disk wherever a folder can be written to."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": _REORDER | relaxed}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # no such folder, neither beside this file nor in the home directory: compile every time
+        return njit(**options)(function)
+
+
+class _Note(event.Listener):
+    """Says once in a process that something is being compiled."""
+
+    def on_start(self, event: event.Event) -> None:
+        if not _said.is_set():
+            _said.set()
+            print("ntmlib: compiling the fused engine, once on this computer (about 20 s) ...", file=sys.stderr)
+
+    def on_end(self, event: event.Event) -> None: ...
+
+
+def _is_watched() -> bool:
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+@contextmanager
+def announced() -> Iterator[None]:
+    """Tell whoever watches, in a terminal or a notebook, if what runs inside has to be compiled first."""
+    if _said.is_set() or not _is_watched():
+        yield
+        return
+    with event.install_listener("numba:compile", _Note()):
+        yield

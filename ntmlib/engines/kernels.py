@@ -1,0 +1,705 @@
+"""Compiled code of the fused engine: equations 2-9, forward and backward, over blocks of sequences.
+
+How arrays lie in memory, here and in ``fused.py``: the memory is transposed, ``[width slots]``, so that
+every inner loop runs over contiguous slots. ``wide`` axes are contiguous hidden units. Products with a matrix
+use its rows, so a matrix comes as ``[inputs outputs]`` going forward and ``[outputs inputs]`` going back.
+
+Heads are numbered with the write heads first: ``0 .. heads-1`` write, ``heads .. 2*heads-1`` read. For each of
+them and each step four rows over the slots are kept: similarity, content, shifted and final weighting.
+
+The derivation of the backward pass is in ``docs/decisions/0005-fused-engine.md``. Numba promotes ``float32``
+mixed with a plain number to ``float64``; hence ``one``, ``floor`` and the like, which have the array's own type.
+"""
+
+import math
+from functools import partial
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from ntmlib.engines.compilation import compiled as _compiled
+
+SQUARED_NORM_FLOOR = 1e-4  # as in ntmlib.machine.addressing; tests hold them equal
+WEIGHT_FLOOR = 1e-12
+
+SIMILARITY, CONTENT, SHIFTED, FINAL = 0, 1, 2, 3  # rows kept for each head and step
+
+# ---------------------------------------------------------------------------------------------------------
+# exp, log and tanh that vectorise. float32: polynomials after range reduction; tests/test_kernels.py holds them to
+# within 5 units in the last place of the true value. float64, which is for proofs rather than for speed: the C
+# library's. A NaN stays one in all three.
+
+
+def exp(x):  # noqa: D103
+    return math.exp(x)
+
+
+@overload(exp)
+def _exp(x):
+    """Exponential; in float32 kept between the smallest and the largest normal number."""
+    if x != types.float32:
+        return lambda x: math.exp(x)
+    log2_e, high, low = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
+    top, bottom, half, one = (np.float32(v) for v in (127.0, -126.0, 0.5, 1.0))
+    c2, c3, c4, c5, c6, c7 = (
+        np.float32(v)
+        for v in (5.0000001201e-1, 1.6666665459e-1, 4.1665795894e-2, 8.3334519073e-3, 1.3981999507e-3, 1.9875691500e-4)
+    )
+    bias, shift = np.int32(127), np.int32(23)
+
+    def fast(x):
+        power = np.floor(min(max(x * log2_e, bottom), top) + half)
+        rest = min(max(x, np.float32(-87.33654)), np.float32(88.37626)) - power * high - power * low
+        curve = (((((c7 * rest + c6) * rest + c5) * rest + c4) * rest + c3) * rest + c2) * rest * rest + rest + one
+        scale = np.int32((np.int32(power) + bias) << shift).view(np.float32)
+        return curve * scale if x == x else x
+
+    return fast
+
+
+def log(x):  # noqa: D103
+    return math.log(x)
+
+
+@overload(log)
+def _log(x):
+    """Natural logarithm of a positive, normal number; NaN for a negative one."""
+    if x != types.float32:
+        return lambda x: math.log(x)
+    mantissa, half_exponent, shift, bias = np.int32(0x007FFFFF), np.int32(0x3F000000), np.int32(23), np.int32(126)
+    root, one, half, zero, nan = (np.float32(v) for v in (0.70710678, 1.0, 0.5, 0.0, math.nan))
+    high, low = np.float32(0.693359375), np.float32(-2.12194440e-4)
+    c0, c1, c2, c3, c4, c5, c6, c7, c8 = (
+        np.float32(v)
+        for v in (
+            7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+            -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+        )
+    )  # fmt: skip
+
+    def fast(x):
+        bits = np.float32(x).view(np.int32)
+        power = np.float32((bits >> shift) - bias)
+        m = np.int32((bits & mantissa) | half_exponent).view(np.float32)  # in [0.5, 1)
+        small = m < root
+        power = power - one if small else power
+        m = m + m - one if small else m - one
+        square = m * m
+        curve = c0 * m + c1
+        curve = ((((((curve * m + c2) * m + c3) * m + c4) * m + c5) * m + c6) * m + c7) * m + c8
+        found = m + (curve * m * square - half * square + power * low) + power * high
+        return found + x * zero if x >= zero else nan  # x * zero: infinity becomes a NaN rather than a plain number
+
+    return fast
+
+
+def tanh(x):  # noqa: D103
+    return math.tanh(x)
+
+
+@overload(tanh, inline="always")
+def _tanh(x):
+    if x != types.float32:
+        return lambda x: math.tanh(x)
+    one, two, near = np.float32(1), np.float32(2), np.float32(0.625 * 0.625)
+    c3, c5, c7, c9, c11 = (
+        np.float32(v)
+        for v in (-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3)
+    )
+
+    def fast(x):
+        square = x * x
+        far = one - two / (exp(two * x) + one)  # near zero this would lose all digits
+        curve = (((c11 * square + c9) * square + c7) * square + c5) * square + c3
+        return curve * square * x + x if square < near else far
+
+    return fast
+
+
+@partial(_compiled, relaxed=frozenset({"nnan"}))
+def largest_of(values):
+    """Return the largest value. A NaN may be passed over: the sum taken right afterwards has it."""
+    best = values[0]
+    for i in range(values.shape[0]):
+        best = values[i] if values[i] > best else best
+    return best
+
+
+@_compiled
+def squash(values, kind):
+    """Apply tanh (kind 0) or the logistic function (kind 1) in place."""
+    one = values.dtype.type(1)
+    if kind == 0:
+        for i in range(values.shape[0]):
+            values[i] = tanh(values[i])
+    else:
+        for i in range(values.shape[0]):
+            values[i] = one / (one + exp(-values[i]))
+
+
+@_compiled
+def softplus(x):
+    """``log(1 + e^x)``; ``x`` itself above 20, as torch has it."""
+    return x if x > 20.0 else max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+@_compiled
+def softplus_slope(y):
+    """Slope of ``softplus`` where its value is ``y``."""
+    return 1.0 if y > 20.0 else -math.expm1(-y)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Products. Eight rows at a time: one pass over the result for eight multiplications.
+
+
+@_compiled
+def add_product(vector, rows, out):
+    """``out += vector @ rows``."""
+    wide, full = out.shape[0], rows.shape[0] - rows.shape[0] % 8
+    for k in range(0, full, 8):
+        a, b, c, d = vector[k], vector[k + 1], vector[k + 2], vector[k + 3]
+        e, f, g, h = vector[k + 4], vector[k + 5], vector[k + 6], vector[k + 7]
+        ra, rb, rc, rd = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        re, rf, rg, rh = rows[k + 4], rows[k + 5], rows[k + 6], rows[k + 7]
+        for i in range(wide):
+            out[i] += a * ra[i] + b * rb[i] + c * rc[i] + d * rd[i] + e * re[i] + f * rf[i] + g * rg[i] + h * rh[i]
+    for k in range(full, rows.shape[0]):
+        a, ra = vector[k], rows[k]
+        for i in range(wide):
+            out[i] += a * ra[i]
+
+
+@_compiled
+def add_outer(left, right, out):
+    """``out += left.T @ right``, rows being steps: the gradient of a matrix from all steps at once."""
+    steps, wide = left.shape[0], out.shape[1]
+    full = steps - steps % 8
+    for t in range(0, full, 8):
+        ra, rb, rc, rd = right[t], right[t + 1], right[t + 2], right[t + 3]
+        re, rf, rg, rh = right[t + 4], right[t + 5], right[t + 6], right[t + 7]
+        for n in range(left.shape[1]):
+            a, b, c, d = left[t, n], left[t + 1, n], left[t + 2, n], left[t + 3, n]
+            e, f, g, h = left[t + 4, n], left[t + 5, n], left[t + 6, n], left[t + 7, n]
+            row = out[n]
+            for i in range(wide):
+                row[i] += a * ra[i] + b * rb[i] + c * rc[i] + d * rd[i] + e * re[i] + f * rf[i] + g * rg[i] + h * rh[i]
+    for t in range(full, steps):
+        ra = right[t]
+        for n in range(left.shape[1]):
+            a, row = left[t, n], out[n]
+            for i in range(wide):
+                row[i] += a * ra[i]
+
+
+@_compiled
+def add_rows(rows, out):
+    """``out += rows.sum(0)``."""
+    for t in range(rows.shape[0]):
+        row = rows[t]
+        for i in range(out.shape[0]):
+            out[i] += row[i]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What the heads are told (section 3.3): raw numbers to ranges and back, in place. One pair of heads.
+
+
+@_compiled
+def _squash_addressing(raw, width, shifts):
+    one = raw.dtype.type(1)
+    squash(raw[:width], 0)  # key
+    raw[width] = softplus(raw[width])  # key strength
+    squash(raw[width + 1 : width + 2], 1)  # gate
+    s = raw[width + 2 : width + 2 + shifts]
+    largest = largest_of(s)
+    total = raw.dtype.type(0)
+    for i in range(shifts):
+        s[i] = math.exp(s[i] - largest)
+        total += s[i]
+    for i in range(shifts):
+        s[i] /= total
+    raw[width + 2 + shifts] = one + softplus(raw[width + 2 + shifts])  # sharpening
+
+
+@_compiled
+def squash_pair(raw, width, shifts):
+    """Bring the raw numbers of a read and a write head into their ranges (``HeadLayout.instructions``)."""
+    size = width + 3 + shifts
+    _squash_addressing(raw[:size], width, shifts)
+    _squash_addressing(raw[size : 2 * size], width, shifts)
+    squash(raw[2 * size : 2 * size + width], 1)  # erase
+    squash(raw[2 * size + width :], 0)  # add
+
+
+@_compiled
+def _unsquash_addressing(told, d, width, shifts):
+    one, zero = told.dtype.type(1), told.dtype.type(0)
+    for j in range(width):
+        d[j] *= one - told[j] * told[j]
+    d[width] *= softplus_slope(told[width])
+    d[width + 1] *= told[width + 1] * (one - told[width + 1])
+    mean = zero
+    for i in range(width + 2, width + 2 + shifts):
+        mean += told[i] * d[i]
+    for i in range(width + 2, width + 2 + shifts):
+        d[i] = told[i] * (d[i] - mean)
+    last = width + 2 + shifts
+    d[last] *= softplus_slope(told[last] - one)
+
+
+@_compiled
+def unsquash_pair(told, d, width, shifts):
+    """Turn the gradient of the instructions into that of the raw numbers."""
+    one, size = told.dtype.type(1), width + 3 + shifts
+    _unsquash_addressing(told[:size], d[:size], width, shifts)
+    _unsquash_addressing(told[size : 2 * size], d[size : 2 * size], width, shifts)
+    for j in range(2 * size, 2 * size + width):
+        d[j] *= told[j] * (one - told[j])
+        d[j + width] *= one - told[j + width] * told[j + width]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Addressing (eq. 5-9) of one head.
+
+
+@_compiled
+def unit_key(key, unit):
+    """Scale a key to length one (eq. 6); return the factor."""
+    one, total = key.dtype.type(1), key.dtype.type(SQUARED_NORM_FLOOR)
+    for j in range(key.shape[0]):
+        total += key[j] * key[j]
+    scale = one / math.sqrt(total)
+    for j in range(key.shape[0]):
+        unit[j] = key[j] * scale
+    return scale
+
+
+@_compiled
+def _shift(padded, shift_weighting, out):
+    """Circular convolution (eq. 8); ``padded`` has the ring continued on both sides."""
+    shifts = shift_weighting.shape[0]
+    if shifts == 3:  # the usual case, in one pass
+        back, stay, forth = shift_weighting[0], shift_weighting[1], shift_weighting[2]
+        before, after = padded[1:], padded[2:]
+        for i in range(out.shape[0]):
+            out[i] = back * after[i] + stay * before[i] + forth * padded[i]
+        return
+    out[:] = out.dtype.type(0)
+    for k in range(shifts):
+        share, moved = shift_weighting[k], padded[shifts - 1 - k :]
+        for i in range(out.shape[0]):
+            out[i] += share * moved[i]
+
+
+@_compiled
+def _pad(values, padded, reach):
+    """Continue a ring of slots on both sides."""
+    slots = values.shape[0]
+    middle = padded[reach:]
+    for i in range(slots):
+        middle[i] = values[i]
+    for i in range(reach):
+        padded[i] = values[slots - reach + i]
+        padded[reach + slots + i] = values[i]
+
+
+@_compiled
+def focus(told, width, shifts, memory, inverse_norm, previous, kept, unit, gated, padded):
+    """Find a head's weighting: content, interpolation, shift, sharpening (eq. 5-9)."""
+    zero, one, floor = memory.dtype.type(0), memory.dtype.type(1), memory.dtype.type(WEIGHT_FLOOR)
+    slots = memory.shape[1]
+    strength, gate, sharpening = told[width], told[width + 1], told[width + 2 + shifts]
+    similarity, content, shifted, final = kept[SIMILARITY], kept[CONTENT], kept[SHIFTED], kept[FINAL]
+
+    unit_key(told[:width], unit)
+    similarity[:] = zero
+    add_product(unit, memory, similarity)
+    for i in range(slots):
+        similarity[i] *= inverse_norm[i]  # eq. 6
+    largest, total = largest_of(similarity), zero
+    for i in range(slots):
+        content[i] = exp(strength * (similarity[i] - largest))
+        total += content[i]
+    share, rest = one / total, one - gate
+    for i in range(slots):
+        content[i] *= share  # eq. 5
+        gated[i] = gate * content[i] + rest * previous[i]  # eq. 7
+    _pad(gated, padded, shifts // 2)
+    _shift(padded, told[width + 2 : width + 2 + shifts], shifted)  # eq. 8
+    for i in range(slots):
+        final[i] = log(shifted[i] + floor)
+    largest, total = largest_of(final), zero
+    for i in range(slots):
+        final[i] = exp(sharpening * (final[i] - largest))
+        total += final[i]
+    share = one / total
+    for i in range(slots):
+        final[i] *= share  # eq. 9
+
+
+@_compiled
+def focus_back(told, d_told, width, shifts, memory, inverse_norm, previous, kept, d_final, d_previous, d_memory, room):
+    """Go back through a head's four stages.
+
+    Takes the gradient of the final weighting; adds to the gradients of the instructions and of the memory, and
+    overwrites that of the previous weighting.
+    """
+    zero, one, floor = memory.dtype.type(0), memory.dtype.type(1), memory.dtype.type(WEIGHT_FLOOR)
+    slots, reach = memory.shape[1], shifts // 2
+    strength, gate, sharpening = told[width], told[width + 1], told[width + 2 + shifts]
+    similarity, content, shifted, final = kept[SIMILARITY], kept[CONTENT], kept[SHIFTED], kept[FINAL]
+    d_shifted, d_gated, along, across = room[0, :slots], room[1, :slots], room[2, :slots], room[3, :slots]
+    padded = room[4, : slots + 2 * reach]
+
+    mean = zero  # eq. 9: a softmax of sharpening * log(shifted)
+    for i in range(slots):
+        mean += final[i] * d_final[i]
+    slope = zero
+    for i in range(slots):
+        d = final[i] * (d_final[i] - mean)
+        level = shifted[i] + floor
+        slope += d * log(level)
+        d_shifted[i] = d * sharpening / level
+    d_told[width + 2 + shifts] += slope
+
+    rest = one - gate  # eq. 8
+    for i in range(slots):
+        d_gated[i] = gate * content[i] + rest * previous[i]  # the gated weighting once more, before its gradient
+    _pad(d_gated, padded, reach)
+    for k in range(shifts):
+        moved, slope = padded[shifts - 1 - k :], zero
+        for i in range(slots):
+            slope += moved[i] * d_shifted[i]
+        d_told[width + 2 + k] += slope
+    _pad(d_shifted, padded, reach)
+    d_gated[:] = zero
+    for k in range(shifts):
+        share, moved = told[width + 2 + k], padded[k:]
+        for i in range(slots):
+            d_gated[i] += share * moved[i]
+
+    slope, mean = zero, zero  # eq. 7, and the mean that the softmax of eq. 5 asks for
+    for i in range(slots):
+        slope += d_gated[i] * (content[i] - previous[i])
+        mean += content[i] * d_gated[i]
+        d_previous[i] = rest * d_gated[i]
+    d_told[width + 1] += slope
+
+    slope = zero  # eq. 5 and 6
+    for i in range(slots):
+        d = gate * content[i] * (d_gated[i] - mean)
+        slope += d * similarity[i]
+        along[i] = strength * d * inverse_norm[i]
+        across[i] = along[i] * similarity[i] * inverse_norm[i]
+    d_told[width] += slope
+    unit, d_unit = room[5, :width], room[6, :width]
+    scale = unit_key(told[:width], unit)
+    inner = zero
+    for j in range(width):
+        row, d_row, u, slope = memory[j], d_memory[j], unit[j], zero
+        for i in range(slots):
+            slope += along[i] * row[i]
+            d_row[i] += u * along[i] - across[i] * row[i]
+        d_unit[j] = slope
+        inner += slope * u
+    for j in range(width):
+        d_told[j] += scale * (d_unit[j] - inner * unit[j])
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Reading and writing (eq. 2-4) with all heads.
+
+
+@_compiled
+def inverse_norms(memory, out):
+    """One over the length of each slot's vector, floor included (eq. 6)."""
+    one = memory.dtype.type(1)
+    out[:] = memory.dtype.type(SQUARED_NORM_FLOOR)
+    for j in range(memory.shape[0]):
+        row = memory[j]
+        for i in range(row.shape[0]):
+            out[i] += row[i] * row[i]
+    for i in range(out.shape[0]):
+        out[i] = one / math.sqrt(out[i])
+
+
+@_compiled
+def write(before, after, told, kept, heads, width, shifts):
+    """Erase with every head, then add with every head (eq. 3, 4). ``before`` and ``after`` may be the same."""
+    one = before.dtype.type(1)
+    pair, start = 2 * (width + 3 + shifts) + 2 * width, 2 * (width + 3 + shifts)
+    slots = before.shape[1]
+    for j in range(width):
+        old, new = before[j], after[j]
+        if heads == 1:
+            e, a, w = told[start + j], told[start + width + j], kept[0, FINAL]
+            for i in range(slots):
+                new[i] = old[i] * (one - w[i] * e) + w[i] * a
+        else:
+            new[:] = old
+            for h in range(heads):
+                e, w = told[h * pair + start + j], kept[h, FINAL]
+                for i in range(slots):
+                    new[i] *= one - w[i] * e
+            for h in range(heads):
+                a, w = told[h * pair + start + width + j], kept[h, FINAL]
+                for i in range(slots):
+                    new[i] += w[i] * a
+
+
+@_compiled
+def write_back(before, d_memory, told, d_told, kept, d_weighting, heads, width, shifts, room):
+    """Go back through the write: ``d_memory`` turns from the gradient after it into that before it."""
+    zero, one = before.dtype.type(0), before.dtype.type(1)
+    pair, start = 2 * (width + 3 + shifts) + 2 * width, 2 * (width + 3 + shifts)
+    slots = before.shape[1]
+    for j in range(width):
+        old, d_row = before[j], d_memory[j]
+        if heads == 1:
+            e, a, w, d_w = told[start + j], told[start + width + j], kept[0, FINAL], d_weighting[0]
+            d_e, d_a = zero, zero
+            for i in range(slots):
+                through = d_row[i] * old[i]
+                d_a += d_row[i] * w[i]
+                d_e -= through * w[i]
+                d_w[i] += d_row[i] * a - through * e
+                d_row[i] *= one - w[i] * e
+            d_told[start + j] += d_e
+            d_told[start + width + j] += d_a
+            continue
+        for h in range(heads):
+            d_a, a, w, d_w = zero, told[h * pair + start + width + j], kept[h, FINAL], d_weighting[h]
+            for i in range(slots):
+                d_a += d_row[i] * w[i]
+                d_w[i] += d_row[i] * a
+            d_told[h * pair + start + width + j] += d_a
+        product = room[0, :slots]
+        for h in range(heads):  # the erase of this head, times what all the others left
+            product[:] = one
+            for g in range(heads):
+                if g != h:
+                    e, w = told[g * pair + start + j], kept[g, FINAL]
+                    for i in range(slots):
+                        product[i] *= one - w[i] * e
+            d_e, e, w, d_w = zero, told[h * pair + start + j], kept[h, FINAL], d_weighting[h]
+            for i in range(slots):
+                through = d_row[i] * old[i] * product[i]
+                d_e -= through * w[i]
+                d_w[i] -= through * e
+            d_told[h * pair + start + j] += d_e
+        for h in range(heads):
+            e, w = told[h * pair + start + j], kept[h, FINAL]
+            for i in range(slots):
+                d_row[i] *= one - w[i] * e
+
+
+@_compiled
+def add_dots(rows, vector, out):
+    """``out += rows @ vector``; with the memory and a weighting, this is reading (eq. 2)."""
+    for j in range(rows.shape[0]):
+        row, total = rows[j], rows.dtype.type(0)
+        for i in range(row.shape[0]):
+            total += row[i] * vector[i]
+        out[j] += total
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Whole sequences: a block of them, side by side, step by step. Sequences come longest first.
+
+
+@_compiled
+def forward(
+    first, last, lstm, heads, width, shifts, every, lengths, inputs,
+    w_in, w_read, w_up, w_back, bias, w_head, b_head, w_out, v_out, b_out,
+    hidden, cells, gates, told, kept, norms, reads, start, memory, marks, logits,
+):  # fmt: skip
+    """Run sequences ``first`` to ``last``, keeping what ``backward`` needs.
+
+    ``marks`` are copies of the memory, one in ``every`` so many steps, from which ``backward`` replays the rest.
+    """
+    layers, units, slots = hidden.shape[0], hidden.shape[3], memory.shape[2]
+    pair, size = told.shape[2] // heads, width + 3 + shifts
+    unit = np.empty(width, memory.dtype)
+    gated, padded = np.empty(slots, memory.dtype), np.empty(slots + shifts - 1, memory.dtype)
+    for b in range(first, last):
+        inverse_norms(memory[b], norms[b, 0])
+    active = last
+    for t in range(lengths[first]):
+        while lengths[active - 1] <= t:
+            active -= 1
+        for layer in range(layers):  # the controller
+            for b in range(first, active):
+                out = gates[layer, b, t] if lstm else hidden[layer, b, t + 1]
+                out[:] = bias[layer]
+                if layer == 0:
+                    add_product(inputs[b, t], w_in, out)
+                    add_product(reads[b, t], w_read, out)
+                else:
+                    add_product(hidden[layer - 1, b, t + 1], w_up[layer - 1], out)
+                if lstm:
+                    add_product(hidden[layer, b, t], w_back[layer], out)
+                    lstm_step(out, cells[layer, b, t], cells[layer, b, t + 1], hidden[layer, b, t + 1], units)
+                else:
+                    squash(out, 0)
+        for b in range(first, active):  # what it tells the heads
+            raw = told[b, t]
+            raw[:] = b_head
+            add_product(hidden[layers - 1, b, t + 1], w_head, raw)
+            for h in range(heads):
+                squash_pair(raw[h * pair : (h + 1) * pair], width, shifts)
+        for b in range(first, active):  # write, then read
+            if t % every == 0:
+                marks[b, t // every] = memory[b]
+            for h in range(2 * heads):
+                if h == heads:
+                    write(memory[b], memory[b], told[b, t], kept[b, t], heads, width, shifts)
+                    inverse_norms(memory[b], norms[b, t + 1])
+                previous = kept[b, t - 1, h, FINAL] if t > 0 else start[b, h]
+                order = (h % heads) * pair + (0 if h >= heads else size)
+                focus(
+                    told[b, t, order : order + size], width, shifts, memory[b],
+                    norms[b, t + 1 if h >= heads else t], previous, kept[b, t, h], unit, gated, padded,
+                )  # fmt: skip
+            reads[b, t + 1] = memory.dtype.type(0)
+            for h in range(heads):
+                add_dots(memory[b], kept[b, t, heads + h, FINAL], reads[b, t + 1, h * width : (h + 1) * width])
+            logits[b, t] = b_out
+            add_dots(w_out, hidden[layers - 1, b, t + 1], logits[b, t])
+            add_dots(v_out, reads[b, t + 1], logits[b, t])
+
+
+@_compiled
+def lstm_step(gates, cell, new_cell, new_hidden, units):
+    """Input, forget, cell and output gates to a new cell and hidden vector."""
+    squash(gates[: 2 * units], 1)
+    squash(gates[2 * units : 3 * units], 0)
+    squash(gates[3 * units :], 1)
+    i, f, g, o = gates[:units], gates[units : 2 * units], gates[2 * units : 3 * units], gates[3 * units :]
+    for n in range(units):
+        new_cell[n] = f[n] * cell[n] + i[n] * g[n]
+        new_hidden[n] = new_cell[n]
+    squash(new_hidden, 0)
+    for n in range(units):
+        new_hidden[n] *= o[n]
+
+
+@_compiled
+def lstm_step_back(gates, cell, new_cell, d_hidden, d_cell, d_gates, squashed, units):
+    """Go back through ``lstm_step``; ``d_cell`` turns from the gradient of the new cell into that of the old."""
+    one = gates.dtype.type(1)
+    i, f, g, o = gates[:units], gates[units : 2 * units], gates[2 * units : 3 * units], gates[3 * units :]
+    d_i, d_f = d_gates[:units], d_gates[units : 2 * units]
+    d_g, d_o = d_gates[2 * units : 3 * units], d_gates[3 * units :]
+    squashed[:] = new_cell
+    squash(squashed, 0)
+    for n in range(units):
+        d_o[n] = d_hidden[n] * squashed[n] * o[n] * (one - o[n])
+        d_cell[n] += d_hidden[n] * o[n] * (one - squashed[n] * squashed[n])
+    for n in range(units):
+        d_i[n] = d_cell[n] * g[n] * i[n] * (one - i[n])
+        d_g[n] = d_cell[n] * i[n] * (one - g[n] * g[n])
+        d_f[n] = d_cell[n] * cell[n] * f[n] * (one - f[n])
+        d_cell[n] *= f[n]
+
+
+@_compiled
+def backward(
+    first, last, lstm, heads, width, shifts, every, lengths, inputs,
+    w_in, w_read, w_up, w_back, w_head, w_out, v_out,
+    hidden, cells, gates, told, kept, norms, reads, start, marks,
+    d_logits, d_hidden, d_cell, d_reads, d_weighting, d_memory, d_told, d_gates, d_inputs, want_inputs,
+    dw_in, dw_read, dw_up, dw_back, d_bias, dw_head, db_head, dw_out, dv_out, db_out,
+):  # fmt: skip
+    """Go back through sequences ``first`` to ``last``.
+
+    ``d_hidden``, ``d_cell``, ``d_reads``, ``d_weighting`` and ``d_memory`` come as the gradients of the state after
+    the last step and leave as those of the state before the first. The gradients of the parameters are added to.
+    """
+    layers, units, slots = hidden.shape[0], hidden.shape[3], d_memory.shape[2]
+    pair, size = told.shape[2] // heads, width + 3 + shifts
+    dtype, zero, one = d_memory.dtype, d_memory.dtype.type(0), d_memory.dtype.type(1)
+    replay = np.empty((last - first, every + 1, width, slots), dtype)
+    room = np.empty((7, max(slots + shifts, width)), dtype)
+    d_previous, squashed = np.empty(slots, dtype), np.empty(units, dtype)
+    for segment in range((lengths[first] - 1) // every, -1, -1):
+        begin = segment * every
+        for b in range(first, last):
+            for t in range(begin, min(begin + every, lengths[b])):
+                if t == begin:
+                    replay[b - first, 0] = marks[b, segment]
+                k = t - begin
+                write(replay[b - first, k], replay[b - first, k + 1], told[b, t], kept[b, t], heads, width, shifts)
+        active = first
+        for t in range(min(begin + every, lengths[first]) - 1, begin - 1, -1):
+            while active < last and lengths[active] > t:
+                active += 1
+            for b in range(first, active):
+                before, after = replay[b - first, t - begin], replay[b - first, t - begin + 1]
+                add_product(d_logits[b, t], w_out, d_hidden[b, layers - 1])
+                add_product(d_logits[b, t], v_out, d_reads[b])
+                for h in range(2 * heads - 1, -1, -1):  # read heads, the write, write heads
+                    reading, d_w = h >= heads, d_weighting[b, h]
+                    if reading:
+                        d_r = d_reads[b, (h - heads) * width : (h - heads + 1) * width]
+                        add_product(d_r, after, d_w)
+                        for j in range(width):
+                            d_row, w, d = d_memory[b, j], kept[b, t, h, FINAL], d_r[j]
+                            for i in range(slots):
+                                d_row[i] += d * w[i]
+                    elif h == heads - 1:
+                        write_back(
+                            before, d_memory[b], told[b, t], d_told[b, t], kept[b, t], d_weighting[b],
+                            heads, width, shifts, room,
+                        )  # fmt: skip
+                    previous = kept[b, t - 1, h, FINAL] if t > 0 else start[b, h]
+                    order = (h % heads) * pair + (0 if reading else size)
+                    focus_back(
+                        told[b, t, order : order + size], d_told[b, t, order : order + size], width, shifts,
+                        after if reading else before, norms[b, t + 1 if reading else t], previous, kept[b, t, h],
+                        d_w, d_previous, d_memory[b], room,
+                    )  # fmt: skip
+                    d_w[:] = d_previous
+                for h in range(heads):
+                    low, high = h * pair, (h + 1) * pair
+                    unsquash_pair(told[b, t, low:high], d_told[b, t, low:high], width, shifts)
+                d_reads[b] = zero
+            for b in range(first, active):
+                add_product(d_told[b, t], w_head, d_hidden[b, layers - 1])
+            for layer in range(layers - 1, -1, -1):
+                for b in range(first, active):
+                    d_h, d_pre = d_hidden[b, layer], d_gates[layer, b, t]
+                    if lstm:
+                        lstm_step_back(
+                            gates[layer, b, t], cells[layer, b, t], cells[layer, b, t + 1], d_h, d_cell[b, layer],
+                            d_pre, squashed, units,
+                        )  # fmt: skip
+                        d_h[:] = zero
+                        add_product(d_pre, w_back[layer], d_h)
+                    else:
+                        for n in range(units):
+                            out = hidden[layer, b, t + 1, n]
+                            d_pre[n] = d_h[n] * (one - out * out)
+                            d_h[n] = zero
+                    if layer > 0:
+                        add_product(d_pre, w_up[layer - 1], d_hidden[b, layer - 1])
+                    else:
+                        add_product(d_pre, w_read, d_reads[b])
+                        if want_inputs:
+                            add_product(d_pre, w_in, d_inputs[b, t])
+    for b in range(first, last):  # all steps at once
+        n = lengths[b]
+        add_outer(d_told[b, :n], hidden[layers - 1, b, 1 : n + 1], dw_head)
+        add_rows(d_told[b, :n], db_head)
+        add_outer(d_logits[b, :n], hidden[layers - 1, b, 1 : n + 1], dw_out)
+        add_outer(d_logits[b, :n], reads[b, 1 : n + 1], dv_out)
+        add_rows(d_logits[b, :n], db_out)
+        add_outer(inputs[b, :n], d_gates[0, b, :n], dw_in)
+        add_outer(reads[b, :n], d_gates[0, b, :n], dw_read)
+        for layer in range(layers):
+            add_rows(d_gates[layer, b, :n], d_bias[layer])
+            if layer > 0:
+                add_outer(d_gates[layer, b, :n], hidden[layer - 1, b, 1 : n + 1], dw_up[layer - 1])
+            if lstm:
+                add_outer(d_gates[layer, b, :n], hidden[layer, b, :n], dw_back[layer])
