@@ -1,0 +1,346 @@
+"""The command ``ntm``: train, evaluate, report, doctor.
+
+Exit status: 0 done, 1 failed, 2 refused before anything was touched, 3 diverged, 130 interrupted.
+torch and tyro are imported by the commands that need them, so that ``ntm --help`` answers at once.
+"""
+
+import dataclasses
+import difflib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from ntmlib import __version__
+
+if TYPE_CHECKING:
+    from ntmlib.training import Run, TrainConfig
+
+DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
+
+HELP = """usage: ntm COMMAND [OPTIONS]
+
+The Neural Turing Machine workbook.
+
+  ntm train copy --seed 3 --out runs/copy-3      train a machine; add --resume to go on after an interruption
+  ntm evaluate runs/copy-3 --length 120          try a trained machine on longer sequences
+  ntm keep runs/copy-3 data/runs/mine            write a small copy of a finished run, with checksums
+  ntm report [NAMES]                             run the notebooks and write reports/index.html
+  ntm bench                                      how fast is a training update here, engine by engine?
+  ntm doctor                                     is this computer ready for the workbook?
+
+`ntm COMMAND --help` tells every option with its unit and default.
+Exit status: 0 done, 1 failed, 2 refused (nothing was touched), 3 diverged, 130 interrupted.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return DONE
+    if arguments[0] == "--version":
+        print(f"ntm {__version__}")
+        return DONE
+    command = COMMANDS.get(arguments[0])
+    if command is None:
+        return _refuse(f"command must be one of {_one_of(arguments[0], COMMANDS)}; got {arguments[0]!r}")
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"ntm: {message}", file=sys.stderr)
+        try:
+            return command(arguments[1:])
+        except SystemExit as end:  # tyro: 0 after --help, 2 after an argument it cannot read
+            return end.code if isinstance(end.code, int) else REFUSED
+        except KeyboardInterrupt:
+            return INTERRUPTED
+
+
+def train(arguments: list[str]) -> int:
+    """``ntm train TASK``: train a machine and keep it in a folder."""
+    from ntmlib import training
+
+    presets = training.presets.PRESETS
+    if not arguments or arguments[0].startswith("-"):
+        print(
+            f"usage: ntm train TASK [OPTIONS]\n\n{_list_presets(presets)}\n`ntm train TASK --help` tells the options."
+        )
+        return DONE if {"-h", "--help"} & set(arguments) else REFUSED
+    task, arguments = arguments[0], arguments[1:]
+    if task not in presets:
+        return _refuse(f"task must be one of {_one_of(task, presets)}; got {task!r}")
+    try:
+        chosen = _parse_train(task, arguments)
+        config = chosen.pop("config")
+    except ValueError as error:
+        return _refuse(str(error))
+    folder = chosen["out"] or Path("runs", f"{task}-{chosen['preset']}-{config.seed}")
+    try:
+        run = training.train(config, folder, training.terminal_line(), resume=chosen["resume"])
+    except training.RunRefused as error:
+        return _refuse(str(error))
+    except training.Diverged as error:
+        print(f"ntm: {error}; the last good checkpoint is kept in {folder}", file=sys.stderr)
+        return DIVERGED
+    except (OSError, ValueError) as error:
+        print(f"ntm: failed: {error}", file=sys.stderr)
+        return FAILED
+    if run.interrupted:
+        again = f"ntm train {task} --out {folder} --resume"
+        print(f"interrupted after update {run.result['updates']:,}; to go on: {again}")
+        return INTERRUPTED
+    _print_run(run)
+    return DONE
+
+
+def _parse_train(task: str, arguments: list[str]) -> dict[str, Any]:
+    """Read the options of ``ntm train TASK``: where, from which preset, and any field of the config."""
+    import tyro
+
+    from ntmlib.training import TrainConfig, presets
+
+    preset, out = _peek(arguments, "--preset"), _peek(arguments, "--out")
+    default = presets.get(task, preset or "quick")
+    if "--resume" in arguments and preset is None and out and Path(out, "config.json").is_file():
+        default = TrainConfig.from_json(Path(out, "config.json").read_text("utf-8"))
+        preset = "stored"
+    described: list[Any] = [
+        (
+            "preset",
+            Annotated[str, tyro.conf.arg(help=f"settings to start from: {', '.join(presets.PRESETS[task])}")],
+        ),
+        ("out", Annotated[Path | None, tyro.conf.arg(help="folder of the run (default: runs/TASK-PRESET-SEED)")]),
+        (
+            "resume",
+            Annotated[bool, tyro.conf.arg(help="go on with the unfinished run in that folder")],
+        ),
+    ]
+    values: list[Any] = [preset or "quick", None, False]
+    for field in dataclasses.fields(TrainConfig):
+        if field.name not in ("task", "model"):  # the one is said already, the other belongs to the preset
+            value = getattr(default, field.name)
+            described.append((field.name, field.type))
+            values.append(dict(value) if isinstance(value, Mapping) else value)
+    flags = [
+        (name, kind, dataclasses.field(default_factory=partial(copy, value)))
+        for (name, kind), value in zip(described, values, strict=True)
+    ]
+    options: type[Any] = dataclasses.make_dataclass("Options", flags, namespace={"__doc__": TrainConfig.__doc__})
+    given: Any = tyro.cli(
+        options,
+        args=arguments,
+        prog=f"ntm train {task}",
+        description=f"Train a machine on {task} and keep it in a folder.",
+    )
+    chosen = vars(given)
+    parts = {name: chosen.pop(name) for name in ("preset", "out", "resume")}
+    return {**parts, "config": default.replace(**chosen)}
+
+
+def evaluate(arguments: list[str]) -> int:
+    """``ntm evaluate DIR``: try a trained machine on fresh sequences."""
+    import tyro
+
+    def options(
+        directory: tyro.conf.Positional[Path],
+        length: tuple[int, ...] = (),
+        slots: int | None = None,
+        sequences: int = 100,
+        seed: int = 0,
+    ) -> dict[str, Any]:
+        """Try a trained machine on fresh sequences.
+
+        Args:
+            directory: folder of a run, finished or not.
+            length: lengths to try, in the task's unit; by default the longest it was trained on.
+            slots: slots of the memory, at least 3; by default the machine's own.
+            sequences: sequences for each length, at least 1.
+            seed: whole number the sequences are drawn from.
+        """
+        return locals()
+
+    given = tyro.cli(options, args=arguments, prog="ntm evaluate")
+    from ntmlib import training
+
+    try:
+        run = training.load_run(given["directory"])
+        lengths = given["length"] or (run.task.max_length,)
+        print(f"{'length':>6} {'slots':>5} {'sequences':>9} {'bits/sequence':>13} {'wrong bits':>16} {'exact':>7}")
+        for length in lengths:
+            report = training.evaluate_lengths(
+                run.machine,
+                run.task,
+                [length],
+                num_sequences=given["sequences"],
+                seed=given["seed"],
+                slots=given["slots"],
+            )[0]
+            wrong = f"{report.bit_errors:,}/{report.num_bits:,}"
+            print(
+                f"{length:>6} {report.slots or '-':>5} {report.num_sequences:>9} {report.bits_per_sequence:>13.3f} "
+                f"{wrong:>16} {report.exact:>7.1%}"
+            )
+    except ValueError as error:
+        return _refuse(str(error))
+    except OSError as error:
+        print(f"ntm: failed: {error}", file=sys.stderr)
+        return FAILED
+    return DONE
+
+
+def keep(arguments: list[str]) -> int:
+    """``ntm keep DIR TO``: write a small copy of a finished run."""
+    import tyro
+
+    def options(directory: tyro.conf.Positional[Path], to: tyro.conf.Positional[Path]) -> dict[str, Any]:
+        """Write a small copy of a finished run: weights, history, evaluations, config, result, checksums.
+
+        Args:
+            directory: folder of a finished run.
+            to: folder to write.
+        """
+        return locals()
+
+    given = tyro.cli(options, args=arguments, prog="ntm keep")
+    from ntmlib import training
+
+    try:
+        written = training.export_run(given["directory"], given["to"])
+    except ValueError as error:
+        return _refuse(str(error))
+    except OSError as error:
+        print(f"ntm: failed: {error}", file=sys.stderr)
+        return FAILED
+    for name, checksum in written.items():
+        print(f"{checksum}  {given['to'] / name}")
+    return DONE
+
+
+def bench(arguments: list[str]) -> int:
+    """``ntm bench``: time training updates, engine by engine."""
+    import tyro
+
+    def options(
+        engines: tuple[str, ...] = ("compiled", "fused"),
+        batch: tuple[int, ...] = (1, 16, 64),
+        controllers: tuple[str, ...] = ("feedforward", "lstm"),
+        turns: int = 7,
+        threads: int = 1,
+    ) -> dict[str, Any]:
+        """Time training updates of copy (20 vectors, 128 slots), every engine beside the reference.
+
+        Args:
+            engines: what to compare with the reference: compiled (torch.compile, needs a C++ compiler), fused.
+            batch: sequences per update.
+            controllers: feedforward, lstm.
+            turns: measurements of each engine, taken in turn with the others; medians are shown.
+            threads: threads that compute, at least 1.
+        """
+        return locals()
+
+    given = tyro.cli(options, args=arguments, prog="ntm bench")
+    from ntmlib.training import speed
+
+    try:
+        speed.print_table(**given)
+    except ValueError as error:
+        return _refuse(str(error))
+    return DONE
+
+
+def report(arguments: list[str]) -> int:
+    """``ntm report``: run the notebooks and write their pages."""
+    import tyro
+
+    from ntmlib.workbook.report import run_report
+
+    def options(
+        names: tyro.conf.Positional[tuple[str, ...]] = (),
+        preset: str = "quick",
+        set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
+        jobs: int = 1,
+        out: Path = Path("reports"),
+    ) -> dict[str, Any]:
+        """Run the notebooks and write their pages.
+
+        Args:
+            names: notebooks to run, such as 03-copy; all without names.
+            preset: "quick" trains in seconds, "paper" as long as the paper did.
+            set: parameters of the notebooks to change.
+            jobs: notebooks to run at the same time, at least 1.
+            out: folder of the pages.
+        """
+        return locals()
+
+    given = tyro.cli(options, args=arguments, prog="ntm report")
+    return run_report(
+        given["names"], preset=given["preset"], settings=given["set"], jobs=given["jobs"], out=given["out"]
+    )
+
+
+def doctor(arguments: list[str]) -> int:
+    """``ntm doctor``: is this computer ready?"""
+    if arguments:
+        print("usage: ntm doctor\n\nSays whether this computer is ready for the workbook, and what to do if not.")
+        return DONE if {"-h", "--help"} & set(arguments) else REFUSED
+    from ntmlib.workbook.doctor import run_doctor
+
+    return run_doctor()
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "keep": keep,
+    "report": report,
+    "bench": bench,
+    "doctor": doctor,
+}
+
+
+def _refuse(message: str) -> int:
+    print(f"ntm: refused: {message}", file=sys.stderr)
+    return REFUSED
+
+
+def _one_of(given: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(given, list(known), 1)
+    return ", ".join(known) + (f" (did you mean {close[0]!r}?)" if close else "")
+
+
+def _peek(arguments: list[str], flag: str) -> str | None:
+    """Return the value given to a flag, before the arguments are parsed."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument == flag:
+            return following
+        if argument.startswith(f"{flag}="):
+            return argument.removeprefix(f"{flag}=")
+    return None
+
+
+def _list_presets(presets: Mapping[str, Mapping[str, Callable[..., "TrainConfig"]]]) -> str:
+    lines = []
+    for task, of_task in presets.items():
+        for name, preset in of_task.items():
+            summary = (preset.__doc__ or "").splitlines()[0]
+            lines.append(f"  {task} --preset {name:<12} {summary}\n")
+    return "".join(lines)
+
+
+def _print_run(run: "Run") -> None:
+    result = run.result
+    ending = f"solved after {result['solved_at_sequences']:,} sequences" if run.solved_at else "not solved"
+    print(
+        f"{ending}; {result['updates']:,} updates, {result['sequences']:,} sequences in {result['seconds']:.1f} s; "
+        f"{result['bits_per_sequence']:.3f} bits per sequence (chance: {result['chance_bits']:g})"
+    )
+    for row in result["evaluations"]:
+        slots = f" with {row['slots']} slots" if row["slots"] else ""
+        print(
+            f"  length {row['length']:>4}{slots}: {row['bits_right']:.2%} of the bits right, {row['exact']:.0%} exact"
+        )
+    print(f"kept in {run.directory}{os.sep}")

@@ -1,0 +1,31 @@
+"""Training: a config says what, ``train`` does it and keeps it in a folder, ``evaluate`` says how well it went."""
+
+from ntmlib.training import presets
+from ntmlib.training.config import TrainConfig
+from ntmlib.training.evaluation import Report, evaluate, evaluate_lengths
+from ntmlib.training.folders import RunRefused
+from ntmlib.training.history import History
+from ntmlib.training.kept import export_run, load_run
+from ntmlib.training.loop import Diverged, Trainer
+from ntmlib.training.optimizers import GravesRMSProp
+from ntmlib.training.progress import Progress, terminal_line
+from ntmlib.training.runs import Run, train
+
+__all__ = [
+    "Diverged",
+    "GravesRMSProp",
+    "History",
+    "Progress",
+    "Report",
+    "Run",
+    "RunRefused",
+    "TrainConfig",
+    "Trainer",
+    "evaluate",
+    "evaluate_lengths",
+    "export_run",
+    "load_run",
+    "presets",
+    "terminal_line",
+    "train",
+]

@@ -1,0 +1,267 @@
+"""What a training run is, in one frozen value: task, model, optimizer, when to stop, what to keep."""
+
+import dataclasses
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, no_type_check
+
+from ntmlib import engines, tasks
+from ntmlib.machine import MachineConfig
+
+OPTIMIZERS = ("adam", "graves_rmsprop")
+OBJECTIVES = ("bit", "sequence")
+PARAMETER_GROUPS = {"ntm": ("controller", "heads", "output", "initial"), "lstm": ("layers", "output", "initial")}
+LSTM_SIZES = {"hidden": 256, "num_layers": 3}
+
+
+@no_type_check  # while tests run: values of a wrong type are refused below, with a ValueError
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a training run computes.
+
+    The options of task and model are completed with their defaults, so that two equal
+    configs mean equal runs and ``config.json`` tells the whole story.
+
+    Args:
+        task: name of the task.
+        task_options: settings of the task, such as max_length (in vectors).
+        model: "ntm", or "lstm" for the baseline without memory.
+        model_options: sizes of the model: MachineConfig's fields but input and output size, or hidden and
+            num_layers of the LSTM.
+        seed: whole number all randomness of the run is derived from.
+        batch_size: sequences per update.
+        max_updates: updates (steps of the optimizer) after which the run ends in any case.
+        mixed_lengths: each sequence draws its own length; otherwise one length is drawn for each update.
+        objective: what is minimised: mean nats per target "bit", or mean nats per "sequence" as in the paper.
+            Only the gradient's scale differs.
+        optimizer: "adam", or "graves_rmsprop" as in the paper.
+        learning_rate: step size of the optimizer.
+        learning_rate_factors: factors on the learning rate for groups of parameters, such as 4 for "output".
+        momentum: share of the last step kept (graves_rmsprop), or decay of the mean gradient (adam), in [0, 1).
+        clip_norm: largest norm of the whole gradient; None leaves it alone.
+        clip_value: largest absolute value of any component of the gradient; None leaves it alone.
+        train_slots: slots of the memory while training; None means as many as the machine has afterwards.
+        curriculum_start: longest length at first, in the task's unit of length; None trains on all from the start.
+        curriculum_step: how much longer the longest length becomes at a time.
+        curriculum_threshold: mean cost, in bits per bit, below which it does.
+        curriculum_window: updates that mean is taken over.
+        solved_threshold: mean cost, in bits per bit at full length, below which the task counts as solved;
+            None never stops early.
+        solved_window: updates that mean is taken over.
+        updates_after_solved: updates made after the task is solved, to sharpen the result.
+        final_learning_rate_factor: what the learning rate falls to, in a straight line, over these updates; 1 keeps it.
+        evaluate_every: updates between evaluations; None evaluates at the end only.
+        evaluation_lengths: lengths evaluated, each with the machine's full memory; empty for no evaluation.
+        evaluation_sequences: sequences per evaluation and length.
+        checkpoint_every: updates between checkpoints of a run that has a folder.
+        threads: threads of this process that compute. More than 1 is seldom faster, and may change the last bit
+            of a sum: with the reference engine, copy_quick on 2 threads is not bit for bit copy_quick on 1.
+        engine: engine of the machine, "auto" for the fastest.
+
+    Raises:
+        ValueError: a value is out of its range; the message names it, the rule and the value.
+    """
+
+    task: str = "copy"
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    model: str = "ntm"
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    batch_size: int = 16
+    max_updates: int = 2000
+    mixed_lengths: bool = False
+    objective: str = "bit"
+    optimizer: str = "adam"
+    learning_rate: float = 5e-3
+    learning_rate_factors: Mapping[str, float] = field(default_factory=dict)
+    momentum: float = 0.9
+    clip_norm: float | None = 1.0
+    clip_value: float | None = None
+    train_slots: int | None = None
+    curriculum_start: int | None = None
+    curriculum_step: int = 5
+    curriculum_threshold: float = 0.05
+    curriculum_window: int = 20
+    solved_threshold: float | None = 0.01
+    solved_window: int = 20
+    updates_after_solved: int = 0
+    final_learning_rate_factor: float = 1.0
+    evaluate_every: int | None = None
+    evaluation_lengths: tuple[int, ...] = ()
+    evaluation_sequences: int = 100
+    checkpoint_every: int = 100
+    threads: int = 1
+    engine: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, low in _WHOLE_NUMBERS.items():
+            _check_whole(name, getattr(self, name), low)
+        for name in ("train_slots", "curriculum_start", "evaluate_every"):
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), 1)
+        for name, rule in _NUMBERS.items():
+            if getattr(self, name) is not None:
+                self._set(name, _checked_number(name, getattr(self, name), *rule))
+        for name, choices in _NAMES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
+        if not isinstance(self.mixed_lengths, bool):
+            raise ValueError(f"mixed_lengths must be true or false; got {self.mixed_lengths!r}")
+        if self.model == "lstm" and self.engine != "auto":
+            raise ValueError(f"engine must be 'auto' for the lstm; got {self.engine!r}")
+        engines.check_name(self.engine)
+        self._complete_task()
+        self._complete_model()
+        self._check_factors()
+        self._check_evaluation_lengths()
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _complete_task(self) -> None:
+        options = _checked_mapping("task_options", self.task_options)
+        task = tasks.make(self.task, **options)
+        self._set("task_options", MappingProxyType(dataclasses.asdict(task)))  # type: ignore[call-overload]
+        if self.curriculum_start is not None and not task.min_length <= self.curriculum_start <= task.max_length:
+            raise ValueError(
+                f"curriculum_start must lie between the task's min_length and max_length "
+                f"({task.min_length} to {task.max_length}); got {self.curriculum_start}"
+            )
+
+    def _complete_model(self) -> None:
+        options = _checked_mapping("model_options", self.model_options)
+        task = self.make_task()
+        sizes: dict[str, Any] = {"input_size": len(task.input_channels), "output_size": len(task.output_channels)}
+        if self.model == "lstm":
+            _check_names("model_options", options, tuple(LSTM_SIZES))
+            completed = {**LSTM_SIZES, **options}
+            for name, value in completed.items():
+                _check_whole(name, value, 1)
+            if self.train_slots is not None:
+                raise ValueError(f"train_slots must be None for the lstm, which has no memory; got {self.train_slots}")
+        else:
+            known = tuple(f.name for f in dataclasses.fields(MachineConfig) if f.name not in sizes)
+            _check_names("model_options", options, known)
+            machine = MachineConfig(**sizes, **options)
+            completed = {name: value for name, value in machine.to_dict().items() if name not in sizes}
+            if self.train_slots is not None:
+                dataclasses.replace(machine, slots=self.train_slots)  # the shifts must fit in this memory too
+                if machine.depends_on_slots and self.train_slots != machine.slots:
+                    raise ValueError(
+                        f"train_slots must be None or slots ({machine.slots}) when the initial memory or weighting "
+                        f"is learned slot by slot; got {self.train_slots}"
+                    )
+        self._set("model_options", MappingProxyType(completed))
+
+    def _check_factors(self) -> None:
+        factors = _checked_mapping("learning_rate_factors", self.learning_rate_factors)
+        _check_names("learning_rate_factors", factors, PARAMETER_GROUPS[self.model])
+        for name, factor in factors.items():
+            factors[name] = _checked_number(f"learning_rate_factors[{name!r}]", factor, 0.0, 1e6)
+        self._set("learning_rate_factors", MappingProxyType(factors))
+
+    def _check_evaluation_lengths(self) -> None:
+        if not isinstance(self.evaluation_lengths, list | tuple):
+            raise ValueError(f"evaluation_lengths must be a list of lengths; got {self.evaluation_lengths!r}")
+        for length in self.evaluation_lengths:
+            _check_whole("evaluation_lengths", length, 1)
+        self._set("evaluation_lengths", tuple(self.evaluation_lengths))
+
+    def make_task(self) -> tasks.Task:
+        """Build the task."""
+        return tasks.make(self.task, **self.task_options)
+
+    def replace(self, **changes: Any) -> "TrainConfig":
+        """Return a copy with some fields changed; unknown names are refused."""
+        return TrainConfig.from_dict({**self.to_dict(), **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, for JSON."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()} | {
+            "evaluation_lengths": list(self.evaluation_lengths)
+        }
+
+    def to_json(self) -> str:
+        """Return the config as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
+        """Rebuild a config from ``to_dict``; unknown names are refused with the nearest valid one."""
+        _check_names("config", values, tuple(f.name for f in dataclasses.fields(cls)))
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> "TrainConfig":
+        """Rebuild a config from ``to_json``.
+
+        Raises:
+            ValueError: the text is no JSON object, or a name or value in it is refused.
+        """
+        values = json.loads(text)
+        return cls.from_dict(_checked_mapping("config", values))
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TrainConfig.from_dict, (self.to_dict(),)  # a read-only mapping cannot be copied to another process
+
+
+_WHOLE_NUMBERS = {
+    "seed": 0,
+    "batch_size": 1,
+    "max_updates": 1,
+    "curriculum_step": 1,
+    "curriculum_window": 1,
+    "solved_window": 1,
+    "updates_after_solved": 0,
+    "evaluation_sequences": 1,
+    "checkpoint_every": 1,
+    "threads": 1,
+}
+_NAMES = {"model": tuple(PARAMETER_GROUPS), "objective": OBJECTIVES, "optimizer": OPTIMIZERS}
+# name: above this, at most that
+_NUMBERS: dict[str, tuple[float, float]] = {
+    "learning_rate": (0.0, 10.0),
+    "momentum": (-math.ulp(0.0), 1 - 2**-53),
+    "clip_norm": (0.0, math.inf),
+    "clip_value": (0.0, math.inf),
+    "curriculum_threshold": (0.0, math.inf),
+    "solved_threshold": (0.0, math.inf),
+    "final_learning_rate_factor": (0.0, 1.0),
+}
+
+
+def _check_whole(name: str, value: object, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value < 2**63:
+        raise ValueError(f"{name} must be a whole number of at least {low}; got {value!r}")
+
+
+def _checked_number(name: str, value: object, above: float, at_most: float) -> float:
+    """Return a finite number in (above, at_most], or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number; got {value!r}")
+    if not above < value <= at_most:
+        rule = f"above {above:g}" if math.isinf(at_most) else f"above {above:g} and at most {at_most:g}"
+        raise ValueError(f"{name} must be {'in [0, 1)' if name == 'momentum' else rule}; got {value!r}")
+    return float(value)
+
+
+def _checked_mapping(name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{name} must map names to values; got {value!r}")
+    return dict(value)
+
+
+def _check_names(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ValueError(f"{what} has no {name!r}; {hint}known: {', '.join(known)}")

@@ -1,0 +1,271 @@
+"""The one training loop: draw, run, cost, gradient, step; for every task and model."""
+
+import dataclasses
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from ntmlib.ntm import NTM
+from ntmlib.tasks import Batch
+from ntmlib.training import optimizers
+from ntmlib.training.checkpoints import Checkpoint
+from ntmlib.training.config import TrainConfig
+from ntmlib.training.evaluation import BITS_PER_NAT, cost_nats, evaluate
+from ntmlib.training.history import EVALUATIONS, History
+from ntmlib.training.models import Model, build_model, generator_for, load_weights
+from ntmlib.training.process import interruptions, threads
+from ntmlib.training.progress import Progress, Watch
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Diverged(RuntimeError):  # noqa: N818  # what happened, in a word
+    """Training met a number that is not finite.
+
+    Attributes:
+        update: the update it happened in, from 1.
+        what: ``"loss"``, ``"gradient"`` or ``"weights"``.
+    """
+
+    def __init__(self, update: int, what: str) -> None:
+        super().__init__(f"diverged at update {update}: the {what} is not finite")
+        self.update, self.what = update, what
+
+
+class Trainer:
+    """A training run between two updates: model, optimizer, generator, curriculum, history.
+
+    ``checkpoint`` gives all of it as a value, ``restore`` goes on from one.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.task = config.make_task()
+        self.model = build_model(config)
+        if isinstance(self.model, NTM) and config.train_slots is not None:
+            self.model = self.model.with_slots(config.train_slots)
+        self.generator = generator_for(config.seed, "batches")
+        self.history, self.evaluations = History(), History(EVALUATIONS)
+        self.update = 0
+        self.solved_at: int | None = None
+        self.top_length = config.curriculum_start or self.task.max_length
+        self._recent: deque[float] = deque(maxlen=max(config.curriculum_window, config.solved_window))
+        self._parameters = list(self.model.parameters())
+        self._options: dict[str, Any] = {"engine": config.engine} if config.model == "ntm" else {}
+        self.seconds = 0.0
+        self._running_since: float | None = None
+
+    @cached_property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer, built when first needed: torch takes over a second to import what its optimizers use."""
+        return optimizers.build(self.config, self.model.parameter_groups())
+
+    @property
+    def last_update(self) -> int:
+        """The update after which the run ends, as far as can be known."""
+        if self.solved_at is None:
+            return self.config.max_updates
+        return min(self.config.max_updates, self.solved_at + self.config.updates_after_solved)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.update >= self.last_update
+
+    def advance(self) -> None:
+        """Make one update.
+
+        Raises:
+            Diverged: the loss, the gradient or the weights are not finite. The weights have then
+                not been changed, or are of no use: do not keep them.
+        """
+        update = self.update + 1
+        length, batch = self._draw()
+        logits, _ = self.model(batch.inputs, lengths=batch.ragged_lengths, **self._options)
+        nats = cost_nats(logits, batch)
+        num_sequences = self.config.batch_size
+        num_bits = int(batch.mask.sum()) * batch.targets.shape[-1]
+        self.optimizer.zero_grad()
+        (nats / (num_bits if self.config.objective == "bit" else num_sequences)).backward()
+
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        cost, gradient_norm = torch.stack([nats.detach(), norm]).tolist()
+        self._check(update, loss=cost, gradient=gradient_norm)
+        self._clip(gradients, norm)
+        self._set_learning_rates(update)
+        self.optimizer.step()
+        self._check(update, weights=float(torch.nn.utils.get_total_norm(self._parameters)))
+
+        self.update = update
+        bits = cost * BITS_PER_NAT
+        self._tick()
+        self.history.append(
+            update,
+            update * num_sequences,
+            self.seconds,
+            self.top_length,
+            length,
+            bits / num_bits,
+            bits / num_sequences,
+            gradient_norm,
+        )
+        self._judge(bits / num_bits)
+
+    def _draw(self) -> tuple[int, Batch]:
+        """Draw the batch of one update, within the curriculum."""
+        if self.config.mixed_lengths:
+            task = dataclasses.replace(self.task, max_length=self.top_length)  # type: ignore[type-var]
+            return self.top_length, task.sample(self.config.batch_size, generator=self.generator)
+        length = int(torch.randint(self.task.min_length, self.top_length + 1, (), generator=self.generator))
+        return length, self.task.sample(self.config.batch_size, generator=self.generator, length=length)
+
+    def _check(self, update: int, **values: float) -> None:
+        for what, value in values.items():
+            if not math.isfinite(value):
+                raise Diverged(update, what)
+
+    def _clip(self, gradients: list[torch.Tensor], norm: torch.Tensor) -> None:
+        if self.config.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip_norm, norm)
+        if self.config.clip_value is not None:
+            torch._foreach_clamp_min_(gradients, -self.config.clip_value)
+            torch._foreach_clamp_max_(gradients, self.config.clip_value)
+
+    def _set_learning_rates(self, update: int) -> None:
+        if self.solved_at is None or self.config.final_learning_rate_factor == 1:
+            return
+        done = (update - self.solved_at) / self.config.updates_after_solved
+        factor = 1 - (1 - self.config.final_learning_rate_factor) * done
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["full_lr"] * factor
+
+    def _judge(self, bits_per_bit: float) -> None:
+        """Move the curriculum on, or find the task solved."""
+        config = self.config
+        self._recent.append(bits_per_bit)
+        if self.top_length < self.task.max_length:
+            if self._mean_of_last(config.curriculum_window) < config.curriculum_threshold:
+                self.top_length = min(self.top_length + config.curriculum_step, self.task.max_length)
+                self._recent.clear()
+        elif self.solved_at is None and self._mean_of_last(config.solved_window) < (config.solved_threshold or 0):
+            self.solved_at = self.update
+
+    def _mean_of_last(self, window: int) -> float:
+        """Mean cost of the last updates at this top length; infinite while there are too few."""
+        if len(self._recent) < window:
+            return math.inf
+        return math.fsum(list(self._recent)[-window:]) / window
+
+    def evaluate(self) -> None:
+        """Evaluate at the config's lengths; the sequences are the same every time."""
+        model = self.final_model()
+        for length in self.config.evaluation_lengths:
+            report = evaluate(
+                model,
+                self.task,
+                length=length,
+                num_sequences=self.config.evaluation_sequences,
+                generator=generator_for(self.config.seed, "evaluation"),
+                **self._options,
+            )
+            values = {**dataclasses.asdict(report), "slots": report.slots or 0, "bits_right": report.bits_right}
+            self.evaluations.append(self.update, *(values[name] for name in list(EVALUATIONS)[1:]))
+
+    def final_model(self) -> Model:
+        """Return the model as it is used after training, with its full memory."""
+        if isinstance(self.model, NTM) and self.config.train_slots is not None:
+            return self.model.with_slots(self.config.model_options["slots"])
+        return self.model
+
+    def checkpoint(self) -> Checkpoint:
+        """Return all of the run's state; rows of the history are made durable first and only counted in it."""
+        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"optim/{name}": value for name, value in optimizers.state_tensors(self.optimizer).items()}
+        tensors["rng/batches"] = self.generator.get_state()
+        state = {
+            "update": self.update,
+            "seconds": self.seconds,
+            "top_length": self.top_length,
+            "recent": list(self._recent),
+            "solved_at": self.solved_at,
+            "history_bytes": self.history.sync(),
+            "evaluations_bytes": self.evaluations.sync(),
+        }
+        return Checkpoint(tensors, state)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint, but for the histories.
+
+        Raises:
+            CheckpointError: it belongs to another config.
+        """
+        load_weights(self.model, checkpoint)
+        optimizers.load_state_tensors(self.optimizer, checkpoint.part("optim/"))
+        self.generator.set_state(checkpoint.tensors["rng/batches"])
+        state = checkpoint.state
+        self.update, self.solved_at, self.top_length = state["update"], state["solved_at"], state["top_length"]
+        self.seconds = state["seconds"]
+        self._recent.clear()
+        self._recent.extend(state["recent"])
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.seconds += now - (now if self._running_since is None else self._running_since)
+        self._running_since = now
+
+    def run(self, watch: Watch | None = None, keep: Callable[[], Any] | None = None) -> bool:
+        """Train to the end, or until interrupted.
+
+        Args:
+            watch: called with the progress, at most twice a second and once at the end.
+            keep: called every ``checkpoint_every`` updates and when the run ends.
+
+        Returns:
+            Whether the run ended at its end; false if it was interrupted (Ctrl-C).
+
+        Raises:
+            Diverged: see ``advance``.
+        """
+        first_update, started, looked = self.update, time.perf_counter(), -math.inf
+        self._running_since = started
+
+        def progress(finished: bool) -> Progress:
+            updates_per_second = (self.update - first_update) / max(time.perf_counter() - started, 1e-9)
+            size, last = self.config.batch_size, self.last_update
+            left = (last - self.update) / updates_per_second if updates_per_second else math.inf
+            return Progress(
+                self.history,
+                self.update,
+                last,
+                self.update * size,
+                self.seconds,
+                self.task.chance_bits,
+                updates_per_second * size,
+                left,
+                self.solved_at,
+                finished,
+            )
+
+        with threads(self.config.threads), interruptions() as interrupted:
+            while not self.finished and not interrupted:
+                self.advance()
+                if self.finished or (self.config.evaluate_every and self.update % self.config.evaluate_every == 0):
+                    self.evaluate()
+                if keep and not self.finished and self.update % self.config.checkpoint_every == 0:
+                    keep()
+                if watch and not self.finished and time.perf_counter() - looked > SECONDS_BETWEEN_LOOKS:
+                    watch(progress(finished=False))
+                    self.history.flush()
+                    looked = time.perf_counter()
+            self._tick()
+            if keep:
+                keep()
+        if watch:
+            watch(progress(finished=True))
+        return self.finished

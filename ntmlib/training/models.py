@@ -1,0 +1,44 @@
+"""From a config to a model with its first weights, and from a checkpoint to a model with trained ones."""
+
+import hashlib
+
+import torch
+
+from ntmlib.baselines import LSTM
+from ntmlib.machine import MachineConfig
+from ntmlib.ntm import NTM
+from ntmlib.training.checkpoints import Checkpoint, CheckpointError
+from ntmlib.training.config import TrainConfig
+
+Model = NTM | LSTM
+
+
+def generator_for(seed: int, purpose: str) -> torch.Generator:
+    """Return the private generator of one purpose; different purposes share no random numbers."""
+    digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
+
+
+def build_model(config: TrainConfig) -> Model:
+    """Build the model of a config with its first weights, as large as it is after training."""
+    task = config.make_task()
+    inputs, outputs = len(task.input_channels), len(task.output_channels)
+    generator = generator_for(config.seed, "weights")
+    if config.model == "lstm":
+        return LSTM(inputs, outputs, **config.model_options, generator=generator)
+    return NTM.from_config(MachineConfig(inputs, outputs, **config.model_options), generator)
+
+
+def load_weights(model: Model, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint's weights into a model.
+
+    Raises:
+        CheckpointError: names or shapes are those of another model.
+    """
+    weights, wanted = checkpoint.part("model/"), model.state_dict()
+    if set(weights) != set(wanted):
+        raise CheckpointError(f"its weights are those of another model: {sorted(set(weights) ^ set(wanted))[0]!r}")
+    for name, value in wanted.items():
+        if weights[name].shape != value.shape:
+            raise CheckpointError(f"{name!r} must have shape {list(value.shape)}; got {list(weights[name].shape)}")
+    model.load_state_dict(weights)

@@ -1,0 +1,96 @@
+"""SIGKILL at any moment costs the updates since the last checkpoint and not one bit of the result."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tiny_run import TINY, TINY_LSTM
+
+from ntmlib.training import TrainConfig
+from ntmlib.training.checkpoints import fingerprint, paths, unpack
+
+pytestmark = pytest.mark.slow
+Live = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """Train in a child of a process that is ready for it; answer how the child ended."""
+    command = [sys.executable, str(Path(__file__).with_name("zygote.py"))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as zygote:
+        assert zygote.stdout.readline() == "ready\n"
+
+        def run(folder: Path, config: TrainConfig, **death: Any) -> dict[str, Any]:
+            job = {"folder": str(folder), "config": config.to_dict(), **death}
+            zygote.stdin.write(json.dumps(job) + "\n")
+            zygote.stdin.flush()
+            return json.loads(zygote.stdout.readline())
+
+        yield run
+        zygote.stdin.close()
+
+
+def outcome(folder: Path) -> tuple[Any, ...]:
+    """All that a run leaves but the time it took: weights, optimizer, generator, curriculum, history, evaluations."""
+    checkpoint = unpack(paths(folder / "checkpoints")[0].read_bytes())
+    state = {k: v for k, v in checkpoint.state.items() if k not in ("seconds", "history_bytes", "environment")}
+    rows = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
+    seconds = rows[0].index("seconds")
+    history = [row[:seconds] + row[seconds + 1 :] for row in rows]
+    weights = json.loads((folder / "result.json").read_text())["weights_sha256"]
+    return fingerprint(checkpoint.tensors), state, history, (folder / "evaluations.csv").read_text(), weights
+
+
+@pytest.mark.parametrize("config", [TINY, TINY_LSTM.replace(mixed_lengths=True)], ids=["ntm", "lstm"])
+@pytest.mark.parametrize("every", [1, 5])
+def test_random_kills_change_nothing(live, tmp_path, config, every):
+    config = config.replace(checkpoint_every=every, max_updates=40)
+    start = time.perf_counter()
+    assert live(tmp_path / "whole", config) == {"killed": False, "code": 0}
+    life = time.perf_counter() - start
+    draw = random.Random(every)
+    kills = run = 0
+    while kills < 8:
+        run += 1
+        folder = tmp_path / str(run)
+        while (end := live(folder, config, after=draw.uniform(0.05, 0.9) * life))["killed"]:
+            kills += 1
+        assert end["code"] == 0
+        assert outcome(folder) == outcome(tmp_path / "whole")
+
+
+def test_a_kill_at_any_file_system_call_changes_nothing(live, tmp_path):
+    config = TINY.replace(checkpoint_every=2, max_updates=6)
+    live(tmp_path / "whole", config)
+    calls = json.loads((tmp_path / "whole" / "calls.json").read_text())
+    assert calls.count("replace") >= 5  # config, three checkpoints, result
+    half_written = 0
+    for at in range(1, len(calls) + 1):
+        for within in (False, True):  # before the call; after it, or in the middle of a write
+            folder = tmp_path / f"{at}-{within}"
+            assert live(folder, config, at=at, within=within)["killed"]
+            half_written += any((folder / "checkpoints").glob(".update*.tmp"))
+            assert live(folder, config) == {"killed": False, "code": 0}
+            assert outcome(folder) == outcome(tmp_path / "whole"), f"killed at call {at}: {calls[at - 1]}"
+            assert not list(folder.rglob("*.tmp"))
+    assert half_written >= 10  # deaths inside a save
+
+
+def test_these_kills_do_break_a_naive_saver(live, tmp_path):
+    config = TINY.replace(checkpoint_every=2, max_updates=6)
+    live(tmp_path / "whole", config, saver="naive")
+    calls = json.loads((tmp_path / "whole" / "calls.json").read_text())
+    lost = 0
+    for at in (number for number, name in enumerate(calls, 1) if name == "write"):
+        live(tmp_path / str(at), config, saver="naive", at=at, within=True)
+        lost += live(tmp_path / str(at), config, saver="naive")["code"] != 0
+    assert lost >= 3

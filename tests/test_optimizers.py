@@ -1,0 +1,107 @@
+import pytest
+import torch
+
+from ntmlib.training.config import TrainConfig
+from ntmlib.training.optimizers import GravesRMSProp, build, load_state_tensors, state_tensors
+
+
+def parameter_with_gradient(value: float, gradient: float) -> torch.nn.Parameter:
+    parameter = torch.nn.Parameter(torch.tensor([value], dtype=torch.float64))
+    parameter.grad = torch.tensor([gradient], dtype=torch.float64)
+    return parameter
+
+
+def test_graves_rmsprop_follows_two_steps_worked_by_hand():
+    # Step 1, g = 2:  n = .05 * 4 = .2          m = .05 * 2 = .1
+    #                 n - m^2 + 1e-4 = .2 - .01 + .0001 = .1901, root .43600459
+    #                 d = -.01 * 2 / .43600459 = -.045871077        p = 1 - .045871077
+    # Step 2, g = -1: n = .95 * .2 + .05 = .24   m = .95 * .1 - .05 = .045
+    #                 .24 - .002025 + .0001 = .238075, root .48792930
+    #                 d = .9 * -.045871077 + .01 / .48792930 = -.020789197   p = .933339726
+    parameter = parameter_with_gradient(1.0, 2.0)
+    optimizer = GravesRMSProp([parameter], lr=0.01)
+    optimizer.step()
+    assert parameter.item() == pytest.approx(0.954128923, abs=1e-9)
+    parameter.grad.fill_(-1.0)
+    optimizer.step()
+    assert parameter.item() == pytest.approx(0.933339726, abs=1e-9)
+
+
+def test_graves_rmsprop_equals_its_formulas_in_a_loop():
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(3, 2), (4,), ()]
+    parameters = [torch.nn.Parameter(torch.randn(shape, generator=generator).double()) for shape in shapes]
+    expected = [p.detach().clone() for p in parameters]
+    n, m, d = ([torch.zeros_like(p) for p in expected] for _ in range(3))
+    optimizer = GravesRMSProp(parameters, lr=0.003)
+    for _ in range(20):
+        gradients = [torch.randn(shape, generator=generator).double() for shape in shapes]
+        for i, g in enumerate(gradients):
+            parameters[i].grad = g
+            n[i] = 0.95 * n[i] + 0.05 * g**2
+            m[i] = 0.95 * m[i] + 0.05 * g
+            d[i] = 0.9 * d[i] - 0.003 * g / torch.sqrt(n[i] - m[i] ** 2 + 1e-4)
+            expected[i] = expected[i] + d[i]
+        optimizer.step()
+    torch.testing.assert_close([p.detach() for p in parameters], expected, rtol=1e-12, atol=0)
+
+
+def test_graves_rmsprop_stays_finite_for_a_huge_constant_gradient():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.full((1,), 1e4)
+    optimizer = GravesRMSProp([parameter])
+    for _ in range(300):  # the variance is then 0 but for rounding errors of several units
+        optimizer.step()
+    assert parameter.isfinite().all()
+
+
+def test_graves_rmsprop_leaves_a_parameter_without_gradient_alone():
+    moved, still = parameter_with_gradient(1.0, 1.0), torch.nn.Parameter(torch.ones(1))
+    GravesRMSProp([moved, still]).step()
+    assert still.item() == 1
+    assert moved.item() != 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("lr", 0.0), ("momentum", 1.0), ("decay", -0.1), ("floor", 0.0)])
+def test_graves_rmsprop_refuses_numbers_out_of_range(name, value):
+    with pytest.raises(ValueError, match=rf"{name} must be .* got {value}"):
+        GravesRMSProp([torch.nn.Parameter(torch.zeros(1))], **{name: value})
+
+
+def test_each_group_of_parameters_has_its_learning_rate():
+    groups = {name: [torch.nn.Parameter(torch.zeros(1))] for name in ("controller", "heads", "output", "initial")}
+    optimizer = build(TrainConfig(learning_rate=0.01, learning_rate_factors={"output": 4.0}), groups)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert [rates[id(groups[name][0])] for name in groups] == [0.01, 0.01, 0.04, 0.01]
+
+
+@pytest.mark.parametrize("name", ["adam", "graves_rmsprop"])
+def test_an_optimizer_goes_on_exactly_from_its_state(name):
+    def fresh() -> tuple[torch.nn.Parameter, torch.optim.Optimizer]:
+        parameter = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        return parameter, build(TrainConfig(optimizer=name), {"output": [parameter]})
+
+    def steps(parameter, optimizer, count):
+        for _ in range(count):
+            parameter.grad = parameter.detach() ** 2
+            optimizer.step()
+
+    whole, optimizer = fresh()
+    steps(whole, optimizer, 7)
+    first, optimizer = fresh()
+    steps(first, optimizer, 3)
+    saved = {key: value.clone() for key, value in state_tensors(optimizer).items()}
+    second, optimizer = fresh()
+    second.data.copy_(first.data)
+    load_state_tensors(optimizer, saved)
+    steps(second, optimizer, 4)
+    assert torch.equal(second, whole)
+
+
+def test_optimizer_state_of_another_shape_is_refused():
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    optimizer = build(TrainConfig(optimizer="graves_rmsprop"), {"output": [parameter]})
+    with pytest.raises(ValueError, match=r"'0/mean' must have shape \[2\]; got \[3\]"):
+        load_state_tensors(optimizer, {"0/mean": torch.zeros(3)})
+    with pytest.raises(ValueError, match="has 1 parameters"):
+        load_state_tensors(optimizer, {"1/mean": torch.zeros(2)})
