@@ -1,0 +1,39 @@
+"""Pictures: still figures, the step-through player and the what-if panel.
+
+Views see a finished ``Trace`` and the equations of ``ntmlib.machine``, nothing that trains.
+"""
+
+from ntmlib.views.curves import plot_generalisation, plot_history, watch_training
+from ntmlib.views.diagrams import (
+    plot_answers,
+    plot_architecture,
+    plot_memories,
+    plot_reads,
+    plot_stages,
+    plot_walks,
+    plot_weightings,
+)
+from ntmlib.views.figures import Picture, plot_heads, plot_memory, plot_sequence
+from ntmlib.views.playground import Knobs, playground
+from ntmlib.views.stepper import Stepper, step_through
+
+__all__ = [
+    "Knobs",
+    "Picture",
+    "Stepper",
+    "playground",
+    "plot_answers",
+    "plot_architecture",
+    "plot_generalisation",
+    "plot_heads",
+    "plot_history",
+    "plot_memories",
+    "plot_memory",
+    "plot_reads",
+    "plot_sequence",
+    "plot_stages",
+    "plot_walks",
+    "plot_weightings",
+    "step_through",
+    "watch_training",
+]

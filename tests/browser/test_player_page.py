@@ -1,0 +1,177 @@
+"""The player in a page of its own, opened in a real browser without a network."""
+
+import base64
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from ntmlib.ntm import NTM
+from ntmlib.views import step_through
+from ntmlib.views.stepper import PAGE, PLAYER_SCRIPT, Stepper
+
+pytestmark = pytest.mark.browser
+STEPS = 43
+
+# Sets the slider and resolves after the next frame has been drawn, in milliseconds.
+MOVE_AND_TIME = """(slider, step) => new Promise((resolve) => {
+  const start = performance.now();
+  slider.value = step;
+  slider.dispatchEvent(new Event("input"));
+  requestAnimationFrame(() => { const channel = new MessageChannel();
+    channel.port1.onmessage = () => resolve(performance.now() - start); channel.port2.postMessage(0); });
+})"""
+
+
+def stepper(heads: int = 1) -> Stepper:
+    generator = torch.Generator().manual_seed(3)
+    machine = NTM(10, 9, hidden=20, num_heads=heads, generator=generator)
+    inputs = torch.randint(0, 2, (1, STEPS, 10), generator=generator).float()
+    return step_through(machine.trace(inputs), interactive=False, targets=torch.zeros(1, STEPS, 9))
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder: Path = tmp_path_factory.mktemp("pages")
+    stepper().save_html(folder / "one.html")
+    stepper(heads=4).save_html(folder / "four.html")
+    (folder / "two.html").write_text(PAGE.format(player=stepper().to_html() * 2), encoding="utf-8")
+    return {path.stem: path.as_uri() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def offline(browser: Browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
+    yield context
+    context.close()
+
+
+def open_page(context: BrowserContext, address: str) -> Page:
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator(".ntm-now").first).to_have_text(f"step 0 of {STEPS - 1}")
+    return page
+
+
+def test_the_page_asks_for_nothing_and_complains_about_nothing(offline, pages):
+    requests, complaints = [], []
+    offline.on("request", lambda request: requests.append(request.url))
+    offline.on("console", lambda message: complaints.append(message.text))
+    offline.on("weberror", lambda error: complaints.append(str(error.error)))
+    page = open_page(offline, pages["one"])
+    page.get_by_role("slider").press("End")
+    assert [url for url in requests if not url.startswith("data:")] == [pages["one"]]
+    assert complaints == []
+
+
+def test_moving_the_slider_changes_the_memory_and_the_bars(offline, pages):
+    page = open_page(offline, pages["one"])
+    parts = [page.locator(".ntm-memory"), page.locator(".ntm-stage .ntm-bars").last]
+    before = [part.screenshot() for part in parts]
+    slider = page.get_by_role("slider")
+    area = slider.bounding_box()
+    page.mouse.move(area["x"] + 8, area["y"] + area["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2, steps=5)
+    page.mouse.up()
+    expect(slider).to_have_attribute("aria-valuetext", f"step {STEPS // 2} of {STEPS - 1}")
+    assert all(part.screenshot() != old for part, old in zip(parts, before, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("keys", "step"),
+    [(["ArrowRight"] * 3, 3), (["End"], STEPS - 1), (["End", "ArrowLeft", "Home"], 0), (["PageUp"], 10)],
+)
+def test_keys_move_the_time_cursor(offline, pages, keys, step):
+    page = open_page(offline, pages["one"])
+    for key in keys:
+        page.get_by_role("slider").press(key)
+    expect(page.locator(".ntm-now")).to_have_text(f"step {step} of {STEPS - 1}")
+
+
+def test_a_click_on_a_map_goes_to_its_step_and_the_keyboard_goes_on_from_there(offline, pages):
+    page = open_page(offline, pages["one"])
+    picture = page.get_by_role("img", name="write head: 3 shifted weighting, slots by time")
+    width = picture.bounding_box()["width"]
+    picture.click(position={"x": width * 20.5 / STEPS, "y": 30})
+    expect(page.locator(".ntm-now")).to_have_text(f"step 20 of {STEPS - 1}")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".ntm-now")).to_have_text(f"step 21 of {STEPS - 1}")
+
+
+def test_the_pointer_is_told_slot_step_and_value(offline, pages):
+    page = open_page(offline, pages["one"])
+    page.get_by_role("img", name="read head: 4 sharpened weighting, slots by time").hover(position={"x": 2, "y": 2})
+    written = page.locator(".ntm-tip").inner_text()
+    assert written.startswith("slot ")
+    assert ", step 0: 0." in written or ", step 0: 1." in written
+
+
+def test_play_moves_on_and_pause_stops(offline, pages):
+    page = open_page(offline, pages["one"])
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".ntm-now")).not_to_have_text(f"step 0 of {STEPS - 1}")
+    page.get_by_role("button", name="Pause").click()
+    stopped = page.locator(".ntm-now").inner_text()
+    page.wait_for_timeout(400)
+    assert page.locator(".ntm-now").inner_text() == stopped
+
+
+def test_two_players_on_a_page_do_not_interfere(offline, pages):
+    page = open_page(offline, pages["two"])
+    page.get_by_role("slider").nth(1).press("End")
+    expect(page.locator(".ntm-now").nth(1)).to_have_text(f"step {STEPS - 1} of {STEPS - 1}")
+    expect(page.locator(".ntm-now").nth(0)).to_have_text(f"step 0 of {STEPS - 1}")
+
+
+def test_every_pair_of_heads_can_be_chosen(offline, pages):
+    page = open_page(offline, pages["four"])
+    page.get_by_role("button", name="pair 3").click()
+    expect(page.locator(".ntm-stage .ntm-title").first).to_have_text("write head 3: 1 content")
+    expect(page.locator(".ntm-pairs button")).to_have_count(4)
+
+
+def test_the_player_fits_a_laptop(offline, pages):
+    page = open_page(offline, pages["one"])
+    area = page.locator(".ntm-player").bounding_box()
+    assert area["y"] + area["height"] <= 720
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_the_browser_unpacks_what_python_packed(offline):
+    packed = stepper().data.arrays["memory"]
+    page = offline.new_page()
+    page.add_script_tag(content=PLAYER_SCRIPT)
+    unpacked = page.evaluate(
+        "(packed) => { const a = decodeArray(packed); return [...a.bytes].map((_, i) => a.value(i)); }", vars(packed)
+    )
+    flat, coded = [], iter(base64.b64decode(packed.data))
+    for byte in coded:
+        flat += [0] * next(coded) if byte == 0 else [byte]
+    levels = np.array(flat).reshape(packed.shape).cumsum(0) % 256
+    np.testing.assert_allclose(unpacked, ((levels - 128) / 127 * packed.limit).ravel(), atol=1e-12)
+
+
+def test_without_scripts_the_still_picture_stays(browser, pages):
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    page = context.new_page()
+    page.goto(pages["one"])
+    picture = page.get_by_role("img", name="A Neural Turing Machine with 128 slots")
+    assert picture.is_visible()
+    assert picture.bounding_box()["height"] > 200
+    assert page.get_by_role("slider").count() == 0
+    context.close()
+
+
+def test_time_from_slider_to_picture(offline, pages, capsys):
+    page = open_page(offline, pages["one"])
+    slider = page.get_by_role("slider")
+    times = sorted(slider.evaluate(MOVE_AND_TIME, step) for step in range(1, 41))
+    with capsys.disabled():
+        print(
+            f"\nplayer in a page, slider to picture: median {statistics.median(times):.1f} ms, p90 {times[35]:.1f} ms"
+        )
+    assert len(times) == 40
