@@ -1,0 +1,239 @@
+"""``ntm report``: check, run, print and index the notebooks."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ntmlib.workbook.execute import Job, Task, run_notebooks
+from ntmlib.workbook.parameters import RefusedError, Value, read_parameters
+from ntmlib.workbook.records import RunRecord, current_commit, put_in_place
+from ntmlib.workbook.request import check_settings, find_notebooks, select_notebooks
+from ntmlib.workbook.worker import NOTEBOOK, PAGE, RECORD
+
+DONE, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
+MOST_JOBS = 64
+_TEMPORARY = ".run-"
+
+
+def run_report(
+    names: Sequence[str] = (),
+    *,
+    preset: str = "quick",
+    settings: Sequence[str] = (),
+    jobs: int = 1,
+    out: Path = Path("reports"),
+    notebooks: Path | None = None,
+    timeout: float | None = None,
+) -> int:
+    """Execute notebooks and leave one self-contained page for each, and an index of all.
+
+    A page appears under its final name only when it is whole. A notebook that fails gets a page ``NN-name.failed.html``
+    and leaves an earlier good page alone.
+
+    Args:
+        names: notebooks by name, number or file; all of them when empty.
+        preset: size of the runs, for every notebook that has a ``preset``.
+        settings: ``name=value`` for every selected notebook that has a parameter of this name.
+        jobs: notebooks to run side by side, 1 to 64.
+        out: folder of the pages, made when missing.
+        notebooks: folder of the notebooks; found beside the working folder or beside the library when not given.
+        timeout: seconds that one cell may take; None for any.
+
+    Returns:
+        0 when all is done, 1 when a notebook failed, 2 when the request was refused before anything was touched, 130
+        when Ctrl-C or a termination signal stopped it.
+    """
+    try:
+        selected, values = _plan(names, preset, settings, jobs, out, notebooks, timeout)
+    except RefusedError as error:
+        for problem in error.problems:
+            print(f"ntm report: {problem}", file=sys.stderr)
+        return REFUSED
+    screen = _Screen(len(selected))
+    start = time.monotonic()
+    previous = _stop_on_termination()
+    try:
+        records = _run(selected, values, jobs=jobs, out=out.absolute(), timeout=timeout, screen=screen)
+    except KeyboardInterrupt:
+        screen.line("stopped; no page was left half-written")
+        return STOPPED
+    except OSError as error:  # disk full, folder gone: what is under a final name is still whole
+        screen.line(f"ntm report: {error.strerror}: {error.filename}")
+        return FAILED
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+    failed = sum(not record.done for record in records)
+    verdict = f"{len(records) - failed} done" + (f", {failed} failed" if failed else "")
+    screen.line(f"{verdict} in {time.monotonic() - start:.0f} s; open {out / 'index.html'}")
+    return FAILED if failed else DONE
+
+
+def _plan(
+    names: Sequence[str],
+    preset: str,
+    settings: Sequence[str],
+    jobs: int,
+    out: Path,
+    notebooks: Path | None,
+    timeout: float | None,
+) -> tuple[dict[str, Path], dict[str, dict[str, Value]]]:
+    """Everything that can be refused, before anything is touched."""
+    folder = notebooks if notebooks is not None else _notebook_folder()
+    problems = []
+    if type(jobs) is not int or not 1 <= jobs <= MOST_JOBS:
+        problems.append(f"jobs must be a whole number from 1 to {MOST_JOBS}; got {jobs!r}")
+    if timeout is not None and not 0 < timeout < 1e7:
+        problems.append(f"timeout must be a number of seconds above 0; got {timeout!r}")
+    problems += _problems_of_out(out)
+    available = find_notebooks(folder)
+    selected: dict[str, Path] = {}
+    values: dict[str, dict[str, Value]] = {}
+    if not available:
+        problems.append(f"there are no notebooks named NN-name.ipynb in {folder}")
+    else:
+        try:
+            selected = select_notebooks(available, names)
+            declared = {name: read_parameters(path) for name, path in selected.items()}
+            values = check_settings(declared, settings, preset)
+        except RefusedError as error:
+            problems += error.problems
+    if problems:
+        raise RefusedError(problems)
+    return {name: path.resolve() for name, path in selected.items()}, values
+
+
+def _problems_of_out(out: Path) -> list[str]:
+    there = out.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        return [f"out must be a folder; {there} is a file"]
+    if not os.access(there, os.W_OK | os.X_OK):
+        return [f"out must be a folder that can be written to; {there} cannot"]
+    return []
+
+
+def _notebook_folder() -> Path:
+    """``notebooks`` in the working folder, else the one that stands beside the library in a checkout."""
+    here = Path("notebooks")
+    beside = Path(__file__).resolve().parents[2] / "notebooks"
+    return beside if not find_notebooks(here) and find_notebooks(beside) else here
+
+
+def _run(
+    selected: dict[str, Path],
+    values: dict[str, dict[str, Value]],
+    *,
+    jobs: int,
+    out: Path,
+    timeout: float | None,
+    screen: "_Screen",
+) -> list[RunRecord]:
+    from ntmlib.workbook.index import index_page
+
+    out.mkdir(parents=True, exist_ok=True)
+    _sweep(out)
+    # beside the pages, so that a rename into place never crosses file systems; named after its owner for _sweep
+    work = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir=out))
+    records: list[RunRecord] = []
+
+    def finished(task: Task, record: RunRecord) -> None:
+        _publish(task, record, out)
+        index = task.folder / "index.html"
+        index.write_text(index_page(out), encoding="utf-8")
+        put_in_place(index, out / "index.html")
+        shutil.rmtree(task.folder, ignore_errors=True)
+        records.append(record)
+        screen.finished(record, out)
+
+    try:
+        tasks = [Task(path, values[name], work / name) for name, path in selected.items()]
+        commit = current_commit(next(iter(selected.values())).parent)
+        run_notebooks(tasks, jobs=jobs, timeout=timeout, commit=commit, finished=finished, watch=screen.watch)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return records
+
+
+def _publish(task: Task, record: RunRecord, out: Path) -> None:
+    """Move page, notebook and record to their final names; the record last, because the index believes it."""
+    ending = "" if record.done else ".failed"
+    for made, kind in ((PAGE, ".html"), (NOTEBOOK, ".ipynb"), (RECORD, ".json")):
+        put_in_place(task.folder / made, out / f"{task.name}{ending}{kind}")
+    if record.done:
+        for kind in (".json", ".html", ".ipynb"):
+            (out / f"{task.name}.failed{kind}").unlink(missing_ok=True)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a killed run left behind; a folder whose owner is alive is left alone."""
+    for folder in out.glob(f"{_TEMPORARY}*"):
+        owner = folder.name.removeprefix(_TEMPORARY).partition("-")[0]
+        try:
+            os.kill(int(owner), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue
+
+
+def _stop_on_termination() -> Any:
+    """Let a termination signal take the same tidy way out as Ctrl-C. Only the main thread can ask for this."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, stop)
+
+
+class _Screen:
+    """One line per notebook; on a terminal also one that moves while they run."""
+
+    def __init__(self, total: int):
+        self._total, self._done = total, 0
+        self._moving = sys.stdout.isatty()
+        self._drawn = 0
+
+    def line(self, text: str) -> None:
+        self._erase()
+        print(text, flush=True)
+
+    def finished(self, record: RunRecord, out: Path) -> None:
+        self._done += 1
+        text = f"[{self._done}/{self._total}] {record.name:<24} {record.status:<6} {record.seconds:7.1f} s"
+        if not record.done:
+            where = f"cell {record.failed_cell}: " if record.failed_cell else ""
+            text += f"  {where}{record.error}  ({_relative(out / record.page)})"
+        self.line(text)
+
+    def watch(self, running: Sequence[Job]) -> None:
+        if not self._moving:
+            return
+        parts = [f"{job.task.name} cell {job.cell} of {job.of or '?'}, {job.seconds:.0f} s" for job in running]
+        text = "  ".join(parts)[: shutil.get_terminal_size().columns - 1]
+        self._erase()
+        print(text, end="", flush=True)
+        self._drawn = len(text)
+
+    def _erase(self) -> None:
+        if self._drawn:
+            print("\r" + " " * self._drawn + "\r", end="")
+            self._drawn = 0
+
+
+def _relative(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
