@@ -124,9 +124,8 @@ def print_table(
     try:
         peak = matrix_product_gflops()
         print(f"torch {torch.__version__}, {threads} thread(s), matrix product {peak:.0f} GFLOP/s, {turns} turns each")
-        print(
-            f"{'controller':12} {'batch':>5} {'engine':10} {'sequences/s':>12} {'spread':>7} {'ratio':>7} {'of peak':>8}"
-        )
+        print(f"{'controller':12} {'batch':>5} {'engine':10} ", end="")
+        print(f"{'sequences/s':>12} {'spread':>7} {'ratio':>7} {'of peak':>8}")
 
         def show(timing: Timing) -> None:
             print(
