@@ -179,3 +179,17 @@ def test_report_passes_its_arguments_on(tmp_path, monkeypatch):
         ("seed=3", "length=9"),
         2,
     )
+
+
+def test_keep_writes_a_small_copy_that_loads(tmp_path, capsys):
+    folder, kept = tmp_path / "run", tmp_path / "kept"
+    assert train_tiny(folder) == 0
+    assert main(["keep", str(folder), str(kept)]) == 0
+    assert "weights.safetensors" in capsys.readouterr().out
+    assert not (kept / "checkpoints").exists()
+    assert training.load_run(kept).result == training.load_run(folder).result
+
+
+def test_keep_refuses_a_folder_without_a_run(tmp_path, capsys):
+    assert main(["keep", str(tmp_path), str(tmp_path / "kept")]) == 2
+    assert "directory must hold a run" in capsys.readouterr().err
