@@ -51,7 +51,8 @@ class Lab:
 
     def open(self, browser: Browser, notebook: str) -> Page:
         page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-        page.goto(f"{self.address}/lab/tree/notebooks/{notebook}?token={self.token}")
+        workspace = notebook.removesuffix(".ipynb")  # one of its own, or the notebook of the last test is open too
+        page.goto(f"{self.address}/lab/workspaces/{workspace}/tree/notebooks/{notebook}?token={self.token}")
         page.get_by_text("| Idle").wait_for(timeout=60_000)  # sooner, JupyterLab would ask which kernel to take
         return page
 
