@@ -156,6 +156,11 @@ def _rows(matrix: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(matrix)
 
 
+def _working_rows(slots: int, width: int, shifts: int, units: int, dtype: np.dtype) -> np.ndarray:
+    """Return rows for a kernel to work in, which allocates nothing itself."""
+    return np.empty((9, max(slots + shifts, width, units)), dtype)
+
+
 @dataclass
 class _Run:
     """Arrays of one call: the parameters as the kernels want them, what was kept, and where the blocks begin."""
@@ -201,9 +206,10 @@ class _Run:
         weights = _Weights.of(cell, tensors).forward_order()
 
         def work(chunk: int) -> None:
+            rows = _working_rows(c.slots, c.width, c.num_shifts, units, dtype)
             for first, last in run.blocks[chunk]:
                 if lengths[first] > 0:
-                    kernels.forward(first, last, lstm, *run.sizes, lengths, inputs, *weights, *kept.values())
+                    kernels.forward(first, last, lstm, *run.sizes, lengths, inputs, *weights, *kept.values(), rows)
 
         with announced():
             _in_parallel(work, len(run.blocks))
@@ -262,11 +268,14 @@ class _Run:
         changing = (d_logits, d_hidden, d_cell, d_reads, d_weighting, d_memory, d_told, d_gates, d_inputs, want_inputs)
 
         def work(chunk: int) -> None:
+            rows = _working_rows(slots, width, self.sizes[2], units, dtype)
+            longest = max(last - first for first, last in self.blocks[chunk])
+            replay = np.empty((longest, self.sizes[3] + 1, width, slots), dtype)
             for first, last in self.blocks[chunk]:
                 if self.lengths[first] > 0:
                     kernels.backward(
                         first, last, self.lstm, *self.sizes, self.lengths, inputs,
-                        *weights.backward_order(), *kept.values(), *changing, *partial[chunk],
+                        *weights.backward_order(), *kept.values(), *changing, *partial[chunk], replay, rows,
                     )  # fmt: skip
 
         with announced():

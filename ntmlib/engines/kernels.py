@@ -117,13 +117,25 @@ def _tanh(x):
     return fast
 
 
+@_compiled
+def copy(values, out):
+    """``out = values``; a slice assignment would make room for values that overlap."""
+    for i in range(out.shape[0]):
+        out[i] = values[i]
+
+
 @partial(_compiled, relaxed=frozenset({"nnan"}))
 def largest_of(values):
     """Return the largest value. A NaN may be passed over: the sum taken right afterwards has it."""
-    best = values[0]
-    for i in range(values.shape[0]):
-        best = values[i] if values[i] > best else best
-    return best
+    size = values.shape[0]
+    full = size - size % 8
+    a = b = c = d = e = f = g = h = values[0]
+    for i in range(0, full, 8):  # eight at a time, because each comparison would wait for the one before
+        a, b, c, d = max(a, values[i]), max(b, values[i + 1]), max(c, values[i + 2]), max(d, values[i + 3])
+        e, f, g, h = max(e, values[i + 4]), max(f, values[i + 5]), max(g, values[i + 6]), max(h, values[i + 7])
+    for i in range(full, size):
+        a = max(a, values[i])
+    return max(max(max(a, b), max(c, d)), max(max(e, f), max(g, h)))
 
 
 @_compiled
@@ -438,7 +450,7 @@ def write(before, after, told, kept, heads, width, shifts):
             for i in range(slots):
                 new[i] = old[i] * (one - w[i] * e) + w[i] * a
         else:
-            new[:] = old
+            copy(old, new)
             for h in range(heads):
                 e, w = told[h * pair + start + j], kept[h, FINAL]
                 for i in range(slots):
@@ -513,16 +525,16 @@ def add_dots(rows, vector, out):
 def forward(
     first, last, lstm, heads, width, shifts, every, lengths, inputs,
     w_in, w_read, w_up, w_back, bias, w_head, b_head, w_out, v_out, b_out,
-    hidden, cells, gates, told, kept, norms, reads, start, memory, marks, logits,
+    hidden, cells, gates, told, kept, norms, reads, start, memory, marks, logits, room,
 ):  # fmt: skip
     """Run sequences ``first`` to ``last``, keeping what ``backward`` needs.
 
     ``marks`` are copies of the memory, one in ``every`` so many steps, from which ``backward`` replays the rest.
+    ``room`` has rows to work in.
     """
     layers, units, slots = hidden.shape[0], hidden.shape[3], memory.shape[2]
     pair, size = told.shape[2] // heads, width + 3 + shifts
-    unit = np.empty(width, memory.dtype)
-    gated, padded = np.empty(slots, memory.dtype), np.empty(slots + shifts - 1, memory.dtype)
+    unit, gated, padded = room[0, :width], room[1, :slots], room[2, : slots + shifts - 1]
     for b in range(first, last):
         inverse_norms(memory[b], norms[b, 0])
     active = last
@@ -532,7 +544,7 @@ def forward(
         for layer in range(layers):  # the controller
             for b in range(first, active):
                 out = gates[layer, b, t] if lstm else hidden[layer, b, t + 1]
-                out[:] = bias[layer]
+                copy(bias[layer], out)
                 if layer == 0:
                     add_product(inputs[b, t], w_in, out)
                     add_product(reads[b, t], w_read, out)
@@ -545,13 +557,14 @@ def forward(
                     squash(out, 0)
         for b in range(first, active):  # what it tells the heads
             raw = told[b, t]
-            raw[:] = b_head
+            copy(b_head, raw)
             add_product(hidden[layers - 1, b, t + 1], w_head, raw)
             for h in range(heads):
                 squash_pair(raw[h * pair : (h + 1) * pair], width, shifts)
         for b in range(first, active):  # write, then read
             if t % every == 0:
-                marks[b, t // every] = memory[b]
+                for j in range(width):
+                    copy(memory[b, j], marks[b, t // every, j])
             for h in range(2 * heads):
                 if h == heads:
                     write(memory[b], memory[b], told[b, t], kept[b, t], heads, width, shifts)
@@ -562,10 +575,10 @@ def forward(
                     told[b, t, order : order + size], width, shifts, memory[b],
                     norms[b, t + 1 if h >= heads else t], previous, kept[b, t, h], unit, gated, padded,
                 )  # fmt: skip
-            reads[b, t + 1] = memory.dtype.type(0)
+            reads[b, t + 1, :] = memory.dtype.type(0)
             for h in range(heads):
                 add_dots(memory[b], kept[b, t, heads + h, FINAL], reads[b, t + 1, h * width : (h + 1) * width])
-            logits[b, t] = b_out
+            copy(b_out, logits[b, t])
             add_dots(w_out, hidden[layers - 1, b, t + 1], logits[b, t])
             add_dots(v_out, reads[b, t + 1], logits[b, t])
 
@@ -592,7 +605,7 @@ def lstm_step_back(gates, cell, new_cell, d_hidden, d_cell, d_gates, squashed, u
     i, f, g, o = gates[:units], gates[units : 2 * units], gates[2 * units : 3 * units], gates[3 * units :]
     d_i, d_f = d_gates[:units], d_gates[units : 2 * units]
     d_g, d_o = d_gates[2 * units : 3 * units], d_gates[3 * units :]
-    squashed[:] = new_cell
+    copy(new_cell, squashed)
     squash(squashed, 0)
     for n in range(units):
         d_o[n] = d_hidden[n] * squashed[n] * o[n] * (one - o[n])
@@ -610,25 +623,25 @@ def backward(
     w_in, w_read, w_up, w_back, w_head, w_out, v_out,
     hidden, cells, gates, told, kept, norms, reads, start, marks,
     d_logits, d_hidden, d_cell, d_reads, d_weighting, d_memory, d_told, d_gates, d_inputs, want_inputs,
-    dw_in, dw_read, dw_up, dw_back, d_bias, dw_head, db_head, dw_out, dv_out, db_out,
+    dw_in, dw_read, dw_up, dw_back, d_bias, dw_head, db_head, dw_out, dv_out, db_out, replay, room,
 ):  # fmt: skip
     """Go back through sequences ``first`` to ``last``.
 
     ``d_hidden``, ``d_cell``, ``d_reads``, ``d_weighting`` and ``d_memory`` come as the gradients of the state after
     the last step and leave as those of the state before the first. The gradients of the parameters are added to.
+    ``replay`` takes the memories of one segment, ``room`` has rows to work in.
     """
     layers, units, slots = hidden.shape[0], hidden.shape[3], d_memory.shape[2]
     pair, size = told.shape[2] // heads, width + 3 + shifts
-    dtype, zero, one = d_memory.dtype, d_memory.dtype.type(0), d_memory.dtype.type(1)
-    replay = np.empty((last - first, every + 1, width, slots), dtype)
-    room = np.empty((7, max(slots + shifts, width)), dtype)
-    d_previous, squashed = np.empty(slots, dtype), np.empty(units, dtype)
+    zero, one = d_memory.dtype.type(0), d_memory.dtype.type(1)
+    d_previous, squashed = room[7, :slots], room[8, :units]
     for segment in range((lengths[first] - 1) // every, -1, -1):
         begin = segment * every
         for b in range(first, last):
             for t in range(begin, min(begin + every, lengths[b])):
                 if t == begin:
-                    replay[b - first, 0] = marks[b, segment]
+                    for j in range(width):
+                        copy(marks[b, segment, j], replay[b - first, 0, j])
                 k = t - begin
                 write(replay[b - first, k], replay[b - first, k + 1], told[b, t], kept[b, t], heads, width, shifts)
         active = first
@@ -660,11 +673,11 @@ def backward(
                         after if reading else before, norms[b, t + 1 if reading else t], previous, kept[b, t, h],
                         d_w, d_previous, d_memory[b], room,
                     )  # fmt: skip
-                    d_w[:] = d_previous
+                    copy(d_previous, d_w)
                 for h in range(heads):
                     low, high = h * pair, (h + 1) * pair
                     unsquash_pair(told[b, t, low:high], d_told[b, t, low:high], width, shifts)
-                d_reads[b] = zero
+                d_reads[b, :] = zero
             for b in range(first, active):
                 add_product(d_told[b, t], w_head, d_hidden[b, layers - 1])
             for layer in range(layers - 1, -1, -1):
