@@ -168,8 +168,13 @@ class NTM(nn.Module):
             memory=torch.stack([record.memory for record in records], 1),
         )
 
-    def with_slots(self, slots: int) -> "NTM":
-        """Return a copy with the same weights and another number of slots.
+    def with_slots(self, slots: int, *, shared: bool = False) -> "NTM":
+        """Return a machine with the same weights and another number of slots.
+
+        Args:
+            slots: rows of its memory.
+            shared: whether both machines have one set of weights, so that training one trains the other;
+                by default the new one gets a copy.
 
         Raises:
             ValueError: slots is too small, or the initial memory or weighting is learned
@@ -177,7 +182,7 @@ class NTM(nn.Module):
         """
         other = type(self).__new__(type(self))
         nn.Module.__init__(other)
-        other.cell = self.cell.resized(slots)
+        other.cell = self.cell.resized(slots, shared=shared)
         return other.train(self.training)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:

@@ -197,8 +197,8 @@ class NTMCell(nn.Module):
         new_state = MachineState(memory, read_record.weighting, write_record.weighting, read_vector, controller)
         return logits, new_state, Record(read_record, write_record, told.erase, told.add, read_vector, memory)
 
-    def resized(self, slots: int) -> "NTMCell":
-        """Return a copy of this cell that shares no storage and has another number of slots."""
+    def resized(self, slots: int, *, shared: bool = False) -> "NTMCell":
+        """Return a copy of this cell with another number of slots; it has its own weights, or shares these."""
         config = MachineConfig(**{**self.config.to_dict(), "slots": slots})
         if config.depends_on_slots and slots != self.config.slots:
             raise ValueError(
@@ -206,7 +206,12 @@ class NTMCell(nn.Module):
                 f"got {slots}"
             )
         other = type(self)(config, torch.Generator()).to(self.initial_read_vector)
-        other.load_state_dict(self.state_dict())
+        if not shared:
+            other.load_state_dict(self.state_dict())
+            return other
+        for name, module in self.named_modules():
+            twin = other.get_submodule(name)
+            twin._parameters, twin._buffers = module._parameters, module._buffers
         return other
 
 

@@ -4,12 +4,32 @@ import difflib
 from dataclasses import fields
 from typing import Any
 
+from ntmlib.tasks.associative_recall import AssociativeRecall
 from ntmlib.tasks.base import Batch, Task
 from ntmlib.tasks.copy import Copy
+from ntmlib.tasks.dynamic_ngrams import DynamicNGrams
+from ntmlib.tasks.n_back import NBack
+from ntmlib.tasks.one_two_ax import OneTwoAX
+from ntmlib.tasks.priority_sort import PrioritySort
+from ntmlib.tasks.repeat_copy import RepeatCopy
 
-TASKS: dict[str, type] = {task.name: task for task in (Copy,)}
+TASKS: dict[str, type] = {
+    task.name: task for task in (AssociativeRecall, Copy, DynamicNGrams, NBack, OneTwoAX, PrioritySort, RepeatCopy)
+}
 
-__all__ = ["Batch", "Copy", "Task", "make", "names"]
+__all__ = [
+    "AssociativeRecall",
+    "Batch",
+    "Copy",
+    "DynamicNGrams",
+    "NBack",
+    "OneTwoAX",
+    "PrioritySort",
+    "RepeatCopy",
+    "Task",
+    "make",
+    "names",
+]
 
 
 def names() -> list[str]:

@@ -61,6 +61,15 @@ class Task(Protocol):
         """Mean cost in bits per sequence of the best answer that uses no memory of the content."""
         ...
 
+    def up_to(self, length: int) -> "Task":
+        """Return the same task no harder than this: a stage of a curriculum.
+
+        Args:
+            length: longest sequence drawn, from ``min_length`` to ``max_length``. Where
+                something else grows with it (repeats), the task says so.
+        """
+        ...
+
     def sample(self, batch_size: int, *, generator: torch.Generator, length: int | None = None) -> Batch:
         """Draw a batch.
 
@@ -73,14 +82,36 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class Uncertain(Task, Protocol):
+    """A task whose answer nobody can know for sure, so that even the best predictor pays something."""
+
+    def optimal_bits(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """Cost in bits of each sequence to the best possible predictor."""
+        ...
+
+
+def check_whole(name: str, value: object, low: int = 1) -> None:
+    """Refuse a setting that is not a whole number of at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f"{name} must be a whole number of at least {low}; got {value!r}")
+
+
+def check_range(task: object, low: str = "min_length", high: str = "max_length") -> None:
+    """Refuse two settings of a task, both inclusive, that are not positive whole numbers or in the wrong order."""
+    first, last = getattr(task, low), getattr(task, high)
+    check_whole(low, first)
+    check_whole(high, last)
+    if first > last:
+        raise ValueError(f"{low} must be at most {high} ({last}); got {first}")
+
+
 def draw_lengths(
     batch_size: int, low: int, high: int, length: int | None, generator: torch.Generator
 ) -> Int[Tensor, " batch"]:
     """Give each sequence a length: the one asked for, or one drawn from ``low`` to ``high``, both included."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size must be a whole number of at least 1; got {batch_size!r}")
+    check_whole("batch_size", batch_size)
     if length is None:
         return torch.randint(low, high + 1, (batch_size,), generator=generator)
-    if isinstance(length, bool) or not isinstance(length, int) or length < 1:
-        raise ValueError(f"length must be a whole number of at least 1; got {length!r}")
+    check_whole("length", length)
     return torch.full((batch_size,), length)

@@ -1,10 +1,10 @@
 """Copy: read a sequence of random bits, then say it again (section 4.1 of the paper)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from ntmlib.tasks.base import Batch, draw_lengths
+from ntmlib.tasks.base import Batch, check_range, check_whole, draw_lengths
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,8 @@ class Copy:
     name = "copy"
 
     def __post_init__(self) -> None:
-        for field in ("max_length", "min_length", "bits"):
-            value = getattr(self, field)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{field} must be a whole number of at least 1; got {value!r}")
-        if self.min_length > self.max_length:
-            raise ValueError(f"min_length must be at most max_length ({self.max_length}); got {self.min_length}")
+        check_range(self)
+        check_whole("bits", self.bits)
 
     @property
     def input_channels(self) -> tuple[str, ...]:
@@ -62,6 +58,9 @@ class Copy:
     def chance_bits(self) -> float:
         """One bit for every random bit: 84 for lengths 1 to 20. Who can count pays nothing for the flag."""
         return self.bits * (self.min_length + self.max_length) / 2
+
+    def up_to(self, length: int) -> "Copy":
+        return replace(self, max_length=min(length, self.max_length))
 
     def sample(self, batch_size: int, *, generator: torch.Generator, length: int | None = None) -> Batch:
         lengths = draw_lengths(batch_size, self.min_length, self.max_length, length, generator)

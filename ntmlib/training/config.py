@@ -45,6 +45,7 @@ class TrainConfig:
         clip_norm: largest norm of the whole gradient; None leaves it alone.
         clip_value: largest absolute value of any component of the gradient; None leaves it alone.
         train_slots: slots of the memory while training; None means as many as the machine has afterwards.
+            Of several numbers one is drawn for each update, so that nothing can rely on the size.
         curriculum_start: longest length at first, in the task's unit of length; None trains on all from the start.
         curriculum_step: how much longer the longest length becomes at a time.
         curriculum_threshold: mean cost, in bits per bit, below which it does.
@@ -53,7 +54,12 @@ class TrainConfig:
             None never stops early.
         solved_window: updates that mean is taken over.
         updates_after_solved: updates made after the task is solved, to sharpen the result.
-        final_learning_rate_factor: what the learning rate falls to, in a straight line, over these updates; 1 keeps it.
+        final_learning_rate_factor: what the learning rate falls to, in a straight line, over these updates (over
+            all updates where solved_threshold is None); 1 keeps it.
+        stall_updates: updates without a step of the curriculum after which an unsolved run counts as stalled and
+            ends, or starts again; None never.
+        max_restarts: how often a stalled run starts again, with other first weights. The updates made before count:
+            max_updates bounds them all together.
         evaluate_every: updates between evaluations; None evaluates at the end only.
         evaluation_lengths: lengths evaluated, each with the machine's full memory; empty for no evaluation.
         evaluation_sequences: sequences per evaluation and length.
@@ -81,7 +87,7 @@ class TrainConfig:
     momentum: float = 0.9
     clip_norm: float | None = 1.0
     clip_value: float | None = None
-    train_slots: int | None = None
+    train_slots: int | tuple[int, ...] | None = None
     curriculum_start: int | None = None
     curriculum_step: int = 5
     curriculum_threshold: float = 0.05
@@ -90,6 +96,8 @@ class TrainConfig:
     solved_window: int = 20
     updates_after_solved: int = 0
     final_learning_rate_factor: float = 1.0
+    stall_updates: int | None = None
+    max_restarts: int = 0
     evaluate_every: int | None = None
     evaluation_lengths: tuple[int, ...] = ()
     evaluation_sequences: int = 100
@@ -100,9 +108,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name, low in _WHOLE_NUMBERS.items():
             _check_whole(name, getattr(self, name), low)
-        for name in ("train_slots", "curriculum_start", "evaluate_every"):
+        for name in ("curriculum_start", "evaluate_every", "stall_updates"):
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), 1)
+        self._check_train_slots()
+        if self.max_restarts and self.stall_updates is None:
+            raise ValueError(f"max_restarts must be 0 where stall_updates is None; got {self.max_restarts}")
         for name, rule in _NUMBERS.items():
             if getattr(self, name) is not None:
                 self._set(name, _checked_number(name, getattr(self, name), *rule))
@@ -121,6 +132,21 @@ class TrainConfig:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+    def _check_train_slots(self) -> None:
+        if isinstance(self.train_slots, list | tuple):
+            if not self.train_slots:
+                raise ValueError("train_slots must be a number of slots, or several; got none")
+            self._set("train_slots", tuple(self.train_slots))
+        for slots in self.slots_in_training:
+            _check_whole("train_slots", slots, 1)
+
+    @property
+    def slots_in_training(self) -> tuple[int, ...]:
+        """The sizes of memory trained on; empty for the machine's own."""
+        if self.train_slots is None:
+            return ()
+        return self.train_slots if isinstance(self.train_slots, tuple) else (self.train_slots,)
 
     def _complete_task(self) -> None:
         options = _checked_mapping("task_options", self.task_options)
@@ -148,12 +174,12 @@ class TrainConfig:
             _check_names("model_options", options, known)
             machine = MachineConfig(**sizes, **options)
             completed = {name: value for name, value in machine.to_dict().items() if name not in sizes}
-            if self.train_slots is not None:
-                dataclasses.replace(machine, slots=self.train_slots)  # the shifts must fit in this memory too
-                if machine.depends_on_slots and self.train_slots != machine.slots:
+            for slots in self.slots_in_training:
+                dataclasses.replace(machine, slots=slots)  # the shifts must fit in this memory too
+                if machine.depends_on_slots and slots != machine.slots:
                     raise ValueError(
                         f"train_slots must be None or slots ({machine.slots}) when the initial memory or weighting "
-                        f"is learned slot by slot; got {self.train_slots}"
+                        f"is learned slot by slot; got {slots}"
                     )
         self._set("model_options", MappingProxyType(completed))
 
@@ -183,7 +209,8 @@ class TrainConfig:
         """Return the fields as plain values, for JSON."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()} | {
-            "evaluation_lengths": list(self.evaluation_lengths)
+            "evaluation_lengths": list(self.evaluation_lengths),
+            "train_slots": list(self.train_slots) if isinstance(self.train_slots, tuple) else self.train_slots,
         }
 
     def to_json(self) -> str:
@@ -221,6 +248,7 @@ _WHOLE_NUMBERS = {
     "curriculum_window": 1,
     "solved_window": 1,
     "updates_after_solved": 0,
+    "max_restarts": 0,
     "evaluation_sequences": 1,
     "checkpoint_every": 1,
     "threads": 1,

@@ -46,19 +46,28 @@ class Trainer:
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
         self.task = config.make_task()
-        self.model = build_model(config)
-        if isinstance(self.model, NTM) and config.train_slots is not None:
-            self.model = self.model.with_slots(config.train_slots)
+        self.model = self._for_training(build_model(config))
+        # One set of weights, seen through memories of several sizes.
+        sizes = config.slots_in_training
+        self._sizes = [self.model.with_slots(n, shared=True) for n in sizes] if isinstance(self.model, NTM) else []
         self.generator = generator_for(config.seed, "batches")
         self.history, self.evaluations = History(), History(EVALUATIONS)
         self.update = 0
         self.solved_at: int | None = None
+        self.stalled_at: int | None = None
+        self.restarts = 0
+        self.progress_at = 0  # update of the last step of the curriculum, or of the last start
         self.top_length = config.curriculum_start or self.task.max_length
         self._recent: deque[float] = deque(maxlen=max(config.curriculum_window, config.solved_window))
         self._parameters = list(self.model.parameters())
         self._options: dict[str, Any] = {"engine": config.engine} if config.model == "ntm" else {}
         self.seconds = 0.0
         self._running_since: float | None = None
+
+    def _for_training(self, model: Model) -> Model:
+        """Give a model the memory it trains with; of several sizes the largest."""
+        sizes = self.config.slots_in_training
+        return model.with_slots(max(sizes)) if isinstance(model, NTM) and sizes else model
 
     @cached_property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -68,6 +77,8 @@ class Trainer:
     @property
     def last_update(self) -> int:
         """The update after which the run ends, as far as can be known."""
+        if self.stalled_at is not None:
+            return self.stalled_at
         if self.solved_at is None:
             return self.config.max_updates
         return min(self.config.max_updates, self.solved_at + self.config.updates_after_solved)
@@ -86,7 +97,7 @@ class Trainer:
         """
         update = self.update + 1
         length, batch = self._draw()
-        logits, _ = self.model(batch.inputs, lengths=batch.ragged_lengths, **self._options)
+        logits, _ = self._draw_model()(batch.inputs, lengths=batch.ragged_lengths, **self._options)
         nats = cost_nats(logits, batch)
         num_sequences = self.config.batch_size
         num_bits = int(batch.mask.sum()) * batch.targets.shape[-1]
@@ -120,10 +131,18 @@ class Trainer:
     def _draw(self) -> tuple[int, Batch]:
         """Draw the batch of one update, within the curriculum."""
         if self.config.mixed_lengths:
-            task = dataclasses.replace(self.task, max_length=self.top_length)  # type: ignore[type-var]
-            return self.top_length, task.sample(self.config.batch_size, generator=self.generator)
+            return self.top_length, self.task.up_to(self.top_length).sample(
+                self.config.batch_size, generator=self.generator
+            )
         length = int(torch.randint(self.task.min_length, self.top_length + 1, (), generator=self.generator))
-        return length, self.task.sample(self.config.batch_size, generator=self.generator, length=length)
+        task = self.task.up_to(self.top_length)
+        return length, task.sample(self.config.batch_size, generator=self.generator, length=length)
+
+    def _draw_model(self) -> Model:
+        """Draw the size of memory of one update."""
+        if len(self._sizes) < 2:
+            return self.model
+        return self._sizes[int(torch.randint(len(self._sizes), (), generator=self.generator))]
 
     def _check(self, update: int, **values: float) -> None:
         for what, value in values.items():
@@ -138,9 +157,14 @@ class Trainer:
             torch._foreach_clamp_max_(gradients, self.config.clip_value)
 
     def _set_learning_rates(self, update: int) -> None:
-        if self.solved_at is None or self.config.final_learning_rate_factor == 1:
+        if self.config.final_learning_rate_factor == 1:
             return
-        done = (update - self.solved_at) / self.config.updates_after_solved
+        if self.config.solved_threshold is None:
+            done = update / self.config.max_updates
+        elif self.solved_at is not None:
+            done = (update - self.solved_at) / self.config.updates_after_solved
+        else:
+            return
         factor = 1 - (1 - self.config.final_learning_rate_factor) * done
         for group in self.optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
@@ -153,8 +177,23 @@ class Trainer:
             if self._mean_of_last(config.curriculum_window) < config.curriculum_threshold:
                 self.top_length = min(self.top_length + config.curriculum_step, self.task.max_length)
                 self._recent.clear()
+                self.progress_at = self.update
         elif self.solved_at is None and self._mean_of_last(config.solved_window) < (config.solved_threshold or 0):
             self.solved_at = self.update
+        if self.solved_at is None and self.update - self.progress_at >= (config.stall_updates or math.inf):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """End a run that gets nowhere, or start it again with other weights."""
+        if self.restarts == self.config.max_restarts:
+            self.stalled_at = self.update
+            return
+        self.restarts += 1
+        self.progress_at = self.update
+        self.top_length = self.config.curriculum_start or self.task.max_length
+        self._recent.clear()
+        self.model.load_state_dict(self._for_training(build_model(self.config, self.restarts)).state_dict())
+        del self.optimizer  # built anew, without a memory of the old gradients
 
     def _mean_of_last(self, window: int) -> float:
         """Mean cost of the last updates at this top length; infinite while there are too few."""
@@ -194,6 +233,9 @@ class Trainer:
             "top_length": self.top_length,
             "recent": list(self._recent),
             "solved_at": self.solved_at,
+            "stalled_at": self.stalled_at,
+            "restarts": self.restarts,
+            "progress_at": self.progress_at,
             "history_bytes": self.history.sync(),
             "evaluations_bytes": self.evaluations.sync(),
         }
@@ -210,6 +252,7 @@ class Trainer:
         self.generator.set_state(checkpoint.tensors["rng/batches"])
         state = checkpoint.state
         self.update, self.solved_at, self.top_length = state["update"], state["solved_at"], state["top_length"]
+        self.stalled_at, self.restarts, self.progress_at = state["stalled_at"], state["restarts"], state["progress_at"]
         self.seconds = state["seconds"]
         self._recent.clear()
         self._recent.extend(state["recent"])

@@ -19,11 +19,14 @@ def generator_for(seed: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
 
 
-def build_model(config: TrainConfig) -> Model:
-    """Build the model of a config with its first weights, as large as it is after training."""
+def build_model(config: TrainConfig, restart: int = 0) -> Model:
+    """Build the model of a config with its first weights, as large as it is after training.
+
+    Every ``restart`` has other first weights.
+    """
     task = config.make_task()
     inputs, outputs = len(task.input_channels), len(task.output_channels)
-    generator = generator_for(config.seed, "weights")
+    generator = generator_for(config.seed, f"weights, restart {restart}" if restart else "weights")
     if config.model == "lstm":
         return LSTM(inputs, outputs, **config.model_options, generator=generator)
     return NTM.from_config(MachineConfig(inputs, outputs, **config.model_options), generator)

@@ -177,6 +177,8 @@ def _summary(trainer: Trainer, now: dict[str, Any], *, exact: bool, ended: bool)
     return {
         "status": solved if ended else "interrupted",
         "solved_at": trainer.solved_at,
+        "stalled_at": trainer.stalled_at,
+        "restarts": trainer.restarts,
         "solved_at_sequences": trainer.solved_at and trainer.solved_at * trainer.config.batch_size,
         "updates": trainer.update,
         "sequences": trainer.update * trainer.config.batch_size,
