@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ntmlib import baselines, tasks, views, workbook
+    from ntmlib import baselines, sweeps, tasks, views, workbook
     from ntmlib.ntm import NTM, Trace
     from ntmlib.training import TrainConfig, evaluate, load_run, presets, train
 
@@ -31,7 +31,7 @@ _HOMES = {
     "presets": "ntmlib.training",
     "train": "ntmlib.training",
 }
-_MODULES = ("baselines", "tasks", "views", "workbook")
+_MODULES = ("baselines", "sweeps", "tasks", "views", "workbook")
 
 __all__ = [
     "NTM",
@@ -42,6 +42,7 @@ __all__ = [
     "evaluate",
     "load_run",
     "presets",
+    "sweeps",
     "tasks",
     "train",
     "views",

@@ -28,6 +28,7 @@ The Neural Turing Machine workbook.
 
   ntm train copy --seed 3 --out runs/copy-3      train a machine; add --resume to go on after an interruption
   ntm evaluate runs/copy-3 --length 120          try a trained machine on longer sequences
+  ntm sweep FILE                                 train the many runs a file names; again: only what is missing
   ntm keep runs/copy-3 data/runs/mine            write a small copy of a finished run, with checksums
   ntm report [NAMES]                             run the notebooks and write reports/index.html
   ntm bench                                      how fast is a training update here, engine by engine?
@@ -192,6 +193,32 @@ def evaluate(arguments: list[str]) -> int:
     return DONE
 
 
+def sweep(arguments: list[str]) -> int:
+    """``ntm sweep FILE``: train the many runs a file names."""
+    import tyro
+
+    def options(
+        file: tyro.conf.Positional[Path],
+        out: Path | None = None,
+        jobs: int | None = None,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Train the many runs a file names, side by side; the same command again trains only what is missing.
+
+        Args:
+            file: the sweep in TOML: name, task, preset, seeds, and tables config and grid of what to change.
+            out: folder of the sweep, one folder per run in it (default: runs/NAME).
+            jobs: runs trained at the same time, at least 1 (default: cores this process may use).
+            dry_run: print the table of runs and touch nothing.
+        """
+        return locals()
+
+    given = tyro.cli(options, args=arguments, prog="ntm sweep")
+    from ntmlib.sweeps.command import run_command
+
+    return run_command(**given)
+
+
 def keep(arguments: list[str]) -> int:
     """``ntm keep DIR TO``: write a small copy of a finished run."""
     import tyro
@@ -295,6 +322,7 @@ def doctor(arguments: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "evaluate": evaluate,
+    "sweep": sweep,
     "keep": keep,
     "report": report,
     "bench": bench,

@@ -37,7 +37,7 @@ class NTM(nn.Module):
         input_size: channels of the external input.
         output_size: channels of the external output.
         controller, hidden, num_layers, slots, width, num_heads, num_shifts, memory_init,
-            weighting_init: see ``MachineConfig``.
+            weighting_init, head_init: see ``MachineConfig``.
         generator: draws the first weights; without one, a generator seeded with 0.
 
     Example:
@@ -63,6 +63,7 @@ class NTM(nn.Module):
         num_shifts: int = 3,
         memory_init: str = "constant",
         weighting_init: str = "one_hot",
+        head_init: str = "neutral",
         *,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -79,6 +80,7 @@ class NTM(nn.Module):
             num_shifts,
             memory_init,
             weighting_init,
+            head_init,
         )
         self.cell = NTMCell(config, generator or torch.Generator().manual_seed(0))
 

@@ -2,11 +2,13 @@
 
 import math
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import ntmlib
 from ntmlib.machine.heads import HeadLayout
 
 
@@ -70,3 +72,31 @@ def test_every_instruction_is_in_its_range(seed, scale, num_heads, num_shifts):
         assert bool((head.sharpening >= 1).all())
     assert bool(((told.erase >= 0) & (told.erase <= 1)).all())
     assert bool((told.add.abs() <= 1).all())
+
+
+def test_tape_heads_begin_by_stepping_forward_and_by_looking_sharply():
+    layout = HeadLayout(num_heads=2, width=3, num_shifts=5)
+    told = layout.instructions(layout.tape_bias())
+    forward = torch.tensor([1.0, 1.0, 1.0, math.e**2, 1.0]).expand(2, 5)
+    torch.testing.assert_close(told.write.shift_weighting, forward / forward.sum(-1, keepdim=True))
+    torch.testing.assert_close(told.write.interpolation_gate, torch.full((2,), 1 / (1 + math.e**2)))
+    torch.testing.assert_close(told.read.key_strength, torch.full((2,), math.log(1 + math.e**3)))
+    neutral = layout.instructions(torch.zeros(layout.size))
+    for same in ("key", "interpolation_gate", "shift_weighting", "sharpening"):
+        torch.testing.assert_close(getattr(told.read, same), getattr(neutral.read, same))
+    torch.testing.assert_close(told.write.key_strength, neutral.write.key_strength)
+    torch.testing.assert_close((told.erase, told.add), (neutral.erase, neutral.add))
+
+
+def test_tape_heads_that_cannot_move_only_look_sharply():
+    layout = HeadLayout(num_heads=1, width=3, num_shifts=1)
+    assert layout.instructions(layout.tape_bias()).write.shift_weighting.tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize(("head_init", "moved"), [("neutral", False), ("tape", True)])
+def test_a_machine_begins_with_the_heads_asked_for(head_init, moved):
+    machine = ntmlib.NTM(3, 2, hidden=5, slots=8, width=4, num_heads=2, head_init=head_init)
+    expected = machine.cell.layout.tape_bias() if moved else torch.zeros(machine.cell.layout.size)
+    assert torch.equal(machine.cell.heads.bias, expected)
+    with pytest.raises(ValueError, match="head_init must be one of 'neutral', 'tape'; got 'wheel'"):
+        ntmlib.NTM(3, 2, head_init="wheel")

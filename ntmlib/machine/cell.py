@@ -115,7 +115,8 @@ class NTMCell(nn.Module):
             self.controller = FeedForwardController(*sizes, generator)
         self.heads = uniform_linear(config.hidden, self.layout.size, generator)
         nn.init.xavier_uniform_(self.heads.weight, gain=1.4, generator=generator)
-        nn.init.zeros_(self.heads.bias)
+        with torch.no_grad():
+            self.heads.bias.copy_(self.layout.tape_bias() if config.head_init == "tape" else torch.zeros(()))
         self.output = uniform_linear(config.hidden + read_size, config.output_size, generator)
         self._build_start(config, generator)
 

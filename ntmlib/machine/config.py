@@ -6,6 +6,7 @@ from typing import Any
 CONTROLLERS = ("feedforward", "lstm")
 MEMORY_INITS = ("constant", "learned", "random")
 WEIGHTING_INITS = ("one_hot", "learned", "uniform")
+HEAD_INITS = ("neutral", "tape")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class MachineConfig:
             everywhere, ``"learned"`` a parameter, ``"random"`` a fixed draw from N(0, 0.5).
         weighting_init: where the heads look before the first step. ``"one_hot"`` is slot 0,
             ``"learned"`` a parameter, ``"uniform"`` everywhere alike.
+        head_init: what the heads do before they have learned anything. ``"neutral"``: nothing in particular (all
+            biases are zero). ``"tape"``: write heads lean towards stepping to the next slot, read heads look
+            sharply for their key, as a tape and an index would; a leaning only, all of it is learned on.
 
     Raises:
         ValueError: a value is out of its range; the message names it.
@@ -42,6 +46,7 @@ class MachineConfig:
     num_shifts: int = 3
     memory_init: str = "constant"
     weighting_init: str = "one_hot"
+    head_init: str = "neutral"
 
     def __post_init__(self) -> None:
         for name in ("input_size", "output_size", "hidden", "num_layers", "slots", "width", "num_heads", "num_shifts"):
@@ -49,6 +54,7 @@ class MachineConfig:
         check_choice("controller", self.controller, CONTROLLERS)
         check_choice("memory_init", self.memory_init, MEMORY_INITS)
         check_choice("weighting_init", self.weighting_init, WEIGHTING_INITS)
+        check_choice("head_init", self.head_init, HEAD_INITS)
         if self.num_shifts % 2 == 0:
             raise ValueError(f"num_shifts must be odd, so that one of the shifts is 'stay'; got {self.num_shifts}")
         if self.num_shifts > self.slots:

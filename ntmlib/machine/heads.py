@@ -77,6 +77,23 @@ class HeadLayout:
             add=torch.tanh(add),  # a in (-1, 1)
         )
 
+    def tape_bias(self) -> Float[Tensor, " features"]:
+        """Return biases with which the heads begin as those of a tape machine.
+
+        A write head ignores content (gate about 0.12) and mostly steps one slot forward (about 0.79
+        with three shifts); a read head's key strength is about 3. A head that moves from the first
+        update on writes every vector to a slot of its own, and only then is there anything to be found
+        by its content (``docs/decisions/0006-tape-start.md`` has the measurements).
+        """
+        bias = torch.zeros(self.num_heads, self.pair_size)
+        read, write = bias[:, : self.addressing_size], bias[:, self.addressing_size :]
+        strength, gate, forward = self.width, self.width + 1, self.width + 2 + self.num_shifts // 2 + 1
+        read[:, strength] = 3.0
+        write[:, gate] = -2.0
+        if self.num_shifts > 1:
+            write[:, forward] = 2.0
+        return bias.flatten()
+
     def _addressing(self, raw: Float[Tensor, "*batch heads features"]) -> AddressingInstructions:
         key, strength, gate, shift, sharpening = raw.split([self.width, 1, 1, self.num_shifts, 1], dim=-1)
         return AddressingInstructions(

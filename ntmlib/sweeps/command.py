@@ -1,0 +1,80 @@
+"""``ntm sweep``: read the file, check, train what is missing, write the table."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ntmlib.sweeps.cells import Outcome
+from ntmlib.sweeps.local import run_sweep, survey, usable_cores
+from ntmlib.sweeps.plan import Sweep, read_sweep
+from ntmlib.sweeps.progress import describe, narrate
+from ntmlib.sweeps.summary import summarize, write_summary
+from ntmlib.training.folders import CONFIG
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+def run_command(file: Path, *, out: Path | None = None, jobs: int | None = None, dry_run: bool = False) -> int:
+    """Run the sweep that a file describes.
+
+    Args:
+        file: the sweep, in TOML.
+        out: folder of the sweep; by default ``runs/`` and the sweep's name.
+        jobs: cells trained at the same time; by default as many as there are cores.
+        dry_run: only print the table of cells.
+
+    Returns:
+        0 when all cells are at their end, solved or not; 1 when one failed or diverged; 2 when something was refused
+        before anything was touched; 130 when Ctrl-C or a termination signal stopped it.
+    """
+    try:
+        sweep = read_sweep(file)
+        folder = out or Path("runs", sweep.name)
+        jobs = usable_cores() if jobs is None else jobs
+        if dry_run:
+            _print_table(sweep, folder, survey(sweep.cells, folder, jobs=jobs), jobs)
+            return DONE
+        return _run(sweep, folder, jobs)
+    except ValueError as error:
+        print(f"ntm: refused: {error}", file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        print(f"ntm: failed: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _run(sweep: Sweep, folder: Path, jobs: int) -> int:
+    """Train, write the table, and name what went wrong."""
+    try:
+        outcomes = run_sweep(sweep.cells, folder, jobs=jobs, watch=narrate(), retries=sweep.retries)
+    except KeyboardInterrupt:
+        if folder.is_dir():
+            write_summary(summarize(sweep.cells, folder), folder)
+        print("\ninterrupted; all runs have stopped, and the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    table = write_summary(summarize(sweep.cells, folder), folder)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # leave the progress line standing
+    wrong = [outcome for outcome in outcomes if outcome.went_wrong]
+    for outcome in wrong:
+        print(describe(outcome), file=sys.stderr)
+    statuses = [outcome.status for outcome in outcomes]
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+    print(f"{len(outcomes)} cells: {counts}; table in {table}")
+    return FAILED if wrong else DONE
+
+
+def _print_table(sweep: Sweep, folder: Path, outcomes: Sequence[Outcome], jobs: int) -> None:
+    width = max(len(cell.name) for cell in sweep.cells)
+    print(f"{'cell':<{width}}  {'sequences at most':>17}  state")
+    for cell, outcome in zip(sweep.cells, outcomes, strict=True):
+        most = cell.config.max_updates * cell.config.batch_size
+        begun = (folder / cell.name / CONFIG).exists()
+        state = outcome.status if outcome.status != "missing" else "unfinished" if begun else "to do"
+        print(f"{cell.name:<{width}}  {most:>17,}  {state}")
+    left = sum(not outcome.ended for outcome in outcomes)
+    print(
+        f"sweep {sweep.name}: {sweep.task} with preset {sweep.preset}, {left} of {len(outcomes)} cells left to train, "
+        f"{jobs} at a time, in {folder}{os.sep}"
+    )

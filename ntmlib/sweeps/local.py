@@ -1,0 +1,231 @@
+"""The pool of this machine: so many cells side by side, each in a process of its own, and none outlives this one."""
+
+import math
+import os
+import queue
+import signal
+import statistics
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from ntmlib.sweeps import cells as processes
+from ntmlib.sweeps.cells import Outcome, read_outcome
+from ntmlib.sweeps.plan import Cell
+from ntmlib.sweeps.progress import SweepProgress, SweepWatch
+from ntmlib.training import RunRefused
+
+MOST_JOBS = 1024
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_AFTER_TERMINATE = 3.0
+
+
+def usable_cores() -> int:
+    """Return the number of cores this process may use, which a container or batch system may have limited."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def survey(cells: Sequence[Cell], directory: str | os.PathLike[str], *, jobs: int) -> tuple[Outcome, ...]:
+    """Say how the cells stand before a sweep, and refuse what ``run_sweep`` would refuse; nothing is changed.
+
+    Raises:
+        ValueError: jobs is out of range.
+        RunRefused: the folder cannot be used, or that of a cell holds another run.
+    """
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= MOST_JOBS:
+        raise ValueError(f"jobs must be a whole number from 1 to {MOST_JOBS}; got {jobs!r}")
+    there = Path(directory).absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise RunRefused(f"directory must be a folder that can be written to; {there} cannot")
+    return tuple(read_outcome(cell, Path(directory)) for cell in cells)
+
+
+def run_sweep(
+    cells: Sequence[Cell],
+    directory: str | os.PathLike[str],
+    *,
+    jobs: int,
+    watch: SweepWatch | None = None,
+    retries: int = 1,
+    grace: float = 10.0,
+) -> tuple[Outcome, ...]:
+    """Train the cells of a sweep that are not at their end yet, and go on with those that were interrupted.
+
+    Ctrl-C and SIGTERM ask the running cells to save a checkpoint and stop; whatever has not stopped after the grace
+    period, or at a second Ctrl-C, is ended. The same call then goes on.
+
+    Args:
+        cells: what to train.
+        directory: folder of the sweep; each cell has a folder of its own in it.
+        jobs: cells trained at the same time, 1 to 1024; more than there are cores gains nothing.
+        watch: called about once a second and whenever a cell has ended.
+        retries: how often a cell is tried again after its process died.
+        grace: seconds that cells have to stop by themselves.
+
+    Returns:
+        How each cell ended, in the order of the cells.
+
+    Raises:
+        ValueError: see ``survey``; nothing was changed.
+        KeyboardInterrupt: it was interrupted, and all processes have ended.
+    """
+    folder = Path(directory)
+    outcomes = {outcome.name: outcome for outcome in survey(cells, folder, jobs=jobs)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunRefused(f"directory cannot be written to: {folder}: {error.strerror or error}") from error
+    pool = _Pool(folder, outcomes, [cell for cell in cells if not outcomes[cell.name].ended], jobs, retries, watch)
+    with _stop_signals(pool.news):
+        try:
+            pool.work()
+        finally:
+            pool.stop(grace)
+    return tuple(outcomes[cell.name] for cell in cells)
+
+
+class _Job:
+    """A cell whose process is running; it announces itself in the news when that has ended."""
+
+    def __init__(self, cell: Cell, attempt: int, folder: Path, news: "queue.SimpleQueue[_Job | None]") -> None:
+        self.cell, self.attempt, self.started = cell, attempt, time.monotonic()
+        self.process = processes.start(cell, folder)
+
+        def announce() -> None:
+            self.process.wait()
+            news.put(self)
+
+        threading.Thread(target=announce, daemon=True).start()
+
+
+class _Pool:
+    """The cells that wait, those that run, and how the others ended."""
+
+    def __init__(
+        self,
+        folder: Path,
+        outcomes: dict[str, Outcome],
+        todo: list[Cell],
+        jobs: int,
+        retries: int,
+        watch: SweepWatch | None,
+    ) -> None:
+        self.news: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()  # jobs that ended; None: please stop
+        self.folder, self.outcomes, self.jobs, self.retries, self.watch = folder, outcomes, jobs, retries, watch
+        self.waiting = deque((cell, 1) for cell in todo)
+        self.running: list[_Job] = []
+        self.started = time.monotonic()
+        self.times: list[float] = []  # seconds that cells took from start to end
+        for cell in todo:  # an earlier failure is no news
+            outcomes[cell.name] = Outcome(cell.name, "missing")
+
+    def work(self) -> None:
+        """Run until no cell is left."""
+        self._tell()
+        while self.waiting or self.running:
+            while self.waiting and len(self.running) < self.jobs:
+                self.running.append(_Job(*self.waiting.popleft(), self.folder, self.news))
+            try:
+                job = self.news.get(timeout=SECONDS_BETWEEN_LOOKS)
+            except queue.Empty:
+                self._tell()
+                continue
+            if job is None:
+                raise KeyboardInterrupt
+            self.running.remove(job)
+            self._judge(job)
+
+    def _judge(self, job: _Job) -> None:
+        """Take a cell as ended, or put it back in the queue."""
+        cell, code = job.cell, job.process.returncode
+        outcome = processes.finish(cell, self.folder, job.process)
+        if outcome.status == "failed" and code != processes.REFUSED and job.attempt <= self.retries:
+            self.waiting.append((cell, job.attempt + 1))
+            return
+        if outcome.status == "failed":
+            processes.give_up(outcome, cell, self.folder)
+        self.times.append(time.monotonic() - job.started)
+        self.outcomes[cell.name] = outcome
+        self._tell(outcome)
+
+    def stop(self, grace: float) -> None:
+        """End what is running: ask, then insist; the next harder measure at once if we are asked again."""
+        for measure, seconds in (
+            (_interrupt, grace),
+            (subprocess.Popen.terminate, SECONDS_AFTER_TERMINATE),
+            (subprocess.Popen.kill, math.inf),
+        ):
+            for job in self.running:
+                measure(job.process)
+            self._await_the_end(seconds)
+
+    def _await_the_end(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.running and time.monotonic() < deadline:
+            try:
+                job = self.news.get(timeout=min(SECONDS_BETWEEN_LOOKS, max(deadline - time.monotonic(), 0)))
+            except queue.Empty:
+                continue
+            if job is not None:
+                self.running.remove(job)
+                processes.forget(job.cell, self.folder, job.process)
+            elif seconds < math.inf:
+                return
+
+    def _tell(self, ended: Outcome | None = None) -> None:
+        if self.watch is None:
+            return
+        statuses = [outcome.status for outcome in self.outcomes.values()]
+        wrong = sum(outcome.went_wrong for outcome in self.outcomes.values())
+        self.watch(
+            SweepProgress(
+                total=len(statuses),
+                done=len(statuses) - wrong - statuses.count("missing"),
+                solved=statuses.count("solved"),
+                wrong=wrong,
+                running=tuple(job.cell.name for job in self.running),
+                seconds=time.monotonic() - self.started,
+                seconds_left=self._seconds_left(),
+                ended=ended,
+            )
+        )
+
+    def _seconds_left(self) -> float | None:
+        """Guess from the mean cell so far; a running cell has at least nothing left."""
+        if not self.times:
+            return None
+        mean, now = statistics.fmean(self.times), time.monotonic()
+        left = [max(mean - (now - job.started), 0.0) for job in self.running]
+        return max(sum(left) + mean * len(self.waiting), 0.0) / min(self.jobs, max(len(left) + len(self.waiting), 1))
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "nt":
+        process.terminate()
+    else:
+        process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def _stop_signals(news: "queue.SimpleQueue[_Job | None]") -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM become news, so that they never strike between starting a process and noting it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        news.put(None)  # SimpleQueue.put may be called from anywhere, even in the middle of its own get
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
