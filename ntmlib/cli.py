@@ -201,6 +201,7 @@ def sweep(arguments: list[str]) -> int:
         file: tyro.conf.Positional[Path],
         out: Path | None = None,
         jobs: int | None = None,
+        keep: Path | None = None,
         dry_run: bool = False,
     ) -> dict[str, Any]:
         """Train the many runs a file names, side by side; the same command again trains only what is missing.
@@ -209,6 +210,7 @@ def sweep(arguments: list[str]) -> int:
             file: the sweep in TOML: name, task, preset, seeds, and tables config and grid of what to change.
             out: folder of the sweep, one folder per run in it (default: runs/NAME).
             jobs: runs trained at the same time, at least 1 (default: cores this process may use).
+            keep: folder for what is worth keeping: tables of every seed, curves, answers, the middle seed's weights.
             dry_run: print the table of runs and touch nothing.
         """
         return locals()

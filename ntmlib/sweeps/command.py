@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ntmlib.sweeps.cells import Outcome
+from ntmlib.sweeps.keep import keep_sweep
 from ntmlib.sweeps.local import run_sweep, survey, usable_cores
 from ntmlib.sweeps.plan import Sweep, read_sweep
 from ntmlib.sweeps.progress import describe, narrate
@@ -15,13 +16,16 @@ from ntmlib.training.folders import CONFIG
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
-def run_command(file: Path, *, out: Path | None = None, jobs: int | None = None, dry_run: bool = False) -> int:
+def run_command(
+    file: Path, *, out: Path | None = None, jobs: int | None = None, keep: Path | None = None, dry_run: bool = False
+) -> int:
     """Run the sweep that a file describes.
 
     Args:
         file: the sweep, in TOML.
         out: folder of the sweep; by default ``runs/`` and the sweep's name.
         jobs: cells trained at the same time; by default as many as there are cores.
+        keep: folder to write what is worth keeping; nothing is kept without one.
         dry_run: only print the table of cells.
 
     Returns:
@@ -35,7 +39,11 @@ def run_command(file: Path, *, out: Path | None = None, jobs: int | None = None,
         if dry_run:
             _print_table(sweep, folder, survey(sweep.cells, folder, jobs=jobs), jobs)
             return DONE
-        return _run(sweep, folder, jobs)
+        status = _run(sweep, folder, jobs)
+        if keep is not None and status in (DONE, FAILED):
+            keep_sweep(file, sweep.cells, folder, keep)
+            print(f"kept in {keep}{os.sep}")
+        return status
     except ValueError as error:
         print(f"ntm: refused: {error}", file=sys.stderr)
         return REFUSED

@@ -15,7 +15,7 @@ from ntmlib.tasks import Batch
 from ntmlib.training import optimizers
 from ntmlib.training.checkpoints import Checkpoint
 from ntmlib.training.config import TrainConfig
-from ntmlib.training.evaluation import BITS_PER_NAT, cost_nats, evaluate
+from ntmlib.training.evaluation import BITS_PER_NAT, cost_nats, evaluate, lengths_for
 from ntmlib.training.history import EVALUATIONS, History
 from ntmlib.training.models import Model, build_model, generator_for, load_weights
 from ntmlib.training.process import interruptions, threads
@@ -97,7 +97,8 @@ class Trainer:
         """
         update = self.update + 1
         length, batch = self._draw()
-        logits, _ = self._draw_model()(batch.inputs, lengths=batch.ragged_lengths, **self._options)
+        model = self._draw_model()
+        logits, _ = model(batch.inputs, lengths=lengths_for(model, batch), **self._options)
         nats = cost_nats(logits, batch)
         num_sequences = self.config.batch_size
         num_bits = int(batch.mask.sum()) * batch.targets.shape[-1]

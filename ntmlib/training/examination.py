@@ -1,0 +1,90 @@
+"""What a machine trained on a task is asked afterwards: the paper's conditions, and some beyond."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from ntmlib import tasks
+from ntmlib.ntm import NTM
+from ntmlib.training.config import TrainConfig
+from ntmlib.training.evaluation import Report, evaluate
+from ntmlib.training.models import Model
+
+SEED = 2014  # every machine is asked with the same sequences, which no training run draws
+
+
+@dataclass(frozen=True)
+class Question:
+    """One condition a trained machine is tried in.
+
+    Attributes:
+        name: how tables and figures call it.
+        length: length of every sequence; None draws them as in training.
+        slots: slots of the memory, for machines that have one.
+        num_sequences: sequences tried.
+        task_options: settings that differ from those of training.
+    """
+
+    name: str
+    length: int | None = None
+    slots: int = 128
+    num_sequences: int = 100
+    task_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def _repeats(length: int, repeats: int) -> Question:
+    options = {"min_repeats": repeats, "max_repeats": repeats}
+    return Question(f"{length} x {repeats}", length, 256, 20, options)
+
+
+EXAMINATIONS: dict[str, tuple[Question, ...]] = {
+    "copy": (
+        Question("as trained"),
+        *(Question(f"length {length}", length, num_sequences=20) for length in (10, 20, 30, 50, 120)),
+        Question("length 120, 256 slots", 120, 256, 20),
+        Question("length 1,000, 2,560 slots", 1000, 2560, 4),
+    ),
+    "repeat_copy": (
+        Question("as trained"),
+        *(_repeats(length, repeats) for length, repeats in ((10, 10), (20, 10), (10, 20), (20, 20))),
+    ),
+    "associative_recall": (
+        Question("as trained"),
+        *(Question(f"{items} items", items) for items in (6, 8, 10, 12, 15, 20)),
+    ),
+    "dynamic_ngrams": (Question("as trained", num_sequences=1000),),
+    "priority_sort": (Question("20 vectors", 20),),
+    "one_two_ax": (
+        Question("as trained"),
+        Question("1,000 symbols", 1000, num_sequences=20),
+        Question("1,000 symbols, up to 40 pairs a block", 1000, num_sequences=20, task_options={"max_pairs": 40}),
+    ),
+    "n_back": (Question("as trained"), Question("200 symbols", 200, num_sequences=20)),
+}
+
+
+def examine(model: Model, config: TrainConfig) -> dict[str, Report]:
+    """Ask a trained model everything its task is asked; the same sequences for every model.
+
+    A machine whose weights fit one number of slots is asked with that number.
+
+    Returns:
+        For each question's name what was found.
+    """
+    return {question.name: ask(model, config, question) for question in EXAMINATIONS[config.task]}
+
+
+def ask(model: Model, config: TrainConfig, question: Question) -> Report:
+    """Ask one question."""
+    resizable = isinstance(model, NTM) and not model.config.depends_on_slots
+    return evaluate(
+        model,
+        tasks.make(config.task, **{**config.task_options, **question.task_options}),
+        length=question.length,
+        num_sequences=question.num_sequences,
+        generator=torch.Generator().manual_seed(SEED),
+        slots=question.slots if resizable else None,
+    )
