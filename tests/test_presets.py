@@ -110,5 +110,5 @@ def test_the_papers_preset_learns_slowly_but_learns():
 def test_unknown_presets_are_refused():
     with pytest.raises(ValueError, match="preset must be one of quick, paper, lstm-quick, lstm-paper; got 'fast'"):
         presets.get("copy", "fast")
-    with pytest.raises(ValueError, match="task must be one of copy, repeat_copy, .*; got 'sing'"):
+    with pytest.raises(ValueError, match=r"task must be one of copy, repeat_copy, .*; got 'sing'"):
         training.presets.get("sing", "quick")
