@@ -73,6 +73,20 @@ def test_slots_are_those_asked_for_and_the_machine_stays_as_it_is():
     assert machine.config.slots == 8
 
 
+def test_where_nobody_can_know_the_answer_the_best_predictor_is_charged_for_the_same_sequences():
+    task = tasks.make("dynamic_ngrams", min_length=30, max_length=30)
+    report = evaluate(NTM(1, 1, hidden=5, slots=8, width=3), task, num_sequences=60)  # two batches
+    generator = torch.Generator().manual_seed(0)
+    bits = torch.cat([task.optimal_bits(task.sample(size, generator=generator)) for size in (50, 10)])
+    assert report.optimal_bits_per_sequence == pytest.approx(float(bits.mean()))
+    assert report.excess_bits == pytest.approx(report.bits_per_sequence - float(bits.mean()))
+
+
+def test_where_the_answer_can_be_known_all_bits_are_in_excess():
+    report = report_of(Oracle(7, 4, 6, logit=0.0))
+    assert (report.optimal_bits_per_sequence, report.excess_bits) == (0, report.bits_per_sequence)
+
+
 def test_several_lengths_give_a_report_each():
     machine = NTM(4, 3, hidden=5, slots=8, width=3)
     assert [report.length for report in evaluate_lengths(machine, COPY, (2, 9), num_sequences=2)] == [2, 9]

@@ -33,7 +33,7 @@ def here(tmp_path, monkeypatch):
 def test_a_dry_run_prints_the_cells_and_makes_nothing(here, capsys):
     assert main(["sweep", "mine.toml", "--dry-run", "--jobs", "2"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in said[1:3]] == [["seed-1", "384", "to", "do"], ["seed-2", "384", "to", "do"]]
+    assert [line.split() for line in said[1:3]] == [["seed-1", "96", "to", "do"], ["seed-2", "96", "to", "do"]]
     assert said[-1].startswith("sweep mine: copy with preset quick, 3 of 3 cells left to train, 2 at a time, in runs")
     assert [path.name for path in here.iterdir()] == ["mine.toml"]
 

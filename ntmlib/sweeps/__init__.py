@@ -1,27 +1,71 @@
 """Sweeps: a file names many runs, a pool trains them side by side, a table says how each one ended."""
 
 from ntmlib.sweeps.cells import Outcome, read_outcome
+from ntmlib.sweeps.comparison import (
+    ANSWER_COLUMNS,
+    COST_COLUMNS,
+    FACT_COLUMNS,
+    answer_rows,
+    cost_rows,
+    fact_rows,
+    shown,
+)
 from ntmlib.sweeps.keep import Kept, keep_sweep, read_kept
 from ntmlib.sweeps.local import run_sweep, survey, usable_cores
 from ntmlib.sweeps.plan import Cell, Sweep, read_sweep
 from ntmlib.sweeps.progress import SweepProgress, narrate
+from ntmlib.sweeps.published import (
+    Published,
+    costs_by_condition,
+    find_published,
+    read_published,
+    training_points,
+)
+from ntmlib.sweeps.scoreboard import (
+    Ablation,
+    Score,
+    answers_by_model,
+    find_scores,
+    quartiles,
+    read_ablations,
+    read_scores,
+)
 from ntmlib.sweeps.summary import SUMMARY, summarize, write_summary
 
 __all__ = [
+    "ANSWER_COLUMNS",
+    "COST_COLUMNS",
+    "FACT_COLUMNS",
     "SUMMARY",
+    "Ablation",
     "Cell",
     "Kept",
     "Outcome",
+    "Published",
+    "Score",
     "Sweep",
     "SweepProgress",
+    "answer_rows",
+    "answers_by_model",
+    "cost_rows",
+    "costs_by_condition",
+    "fact_rows",
+    "find_published",
+    "find_scores",
     "keep_sweep",
     "narrate",
+    "quartiles",
+    "read_ablations",
     "read_kept",
     "read_outcome",
+    "read_published",
+    "read_scores",
     "read_sweep",
     "run_sweep",
+    "shown",
     "summarize",
     "survey",
+    "training_points",
     "usable_cores",
     "write_summary",
 ]

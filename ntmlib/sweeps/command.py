@@ -11,7 +11,7 @@ from ntmlib.sweeps.local import run_sweep, survey, usable_cores
 from ntmlib.sweeps.plan import Sweep, read_sweep
 from ntmlib.sweeps.progress import describe, narrate
 from ntmlib.sweeps.summary import summarize, write_summary
-from ntmlib.training.folders import CONFIG
+from ntmlib.training.folders import CONFIG, RunRefused
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -41,8 +41,7 @@ def run_command(
             return DONE
         status = _run(sweep, folder, jobs)
         if keep is not None and status in (DONE, FAILED):
-            keep_sweep(file, sweep.cells, folder, keep)
-            print(f"kept in {keep}{os.sep}")
+            return _keep(file, sweep, folder, keep, status)
         return status
     except ValueError as error:
         print(f"ntm: refused: {error}", file=sys.stderr)
@@ -71,6 +70,17 @@ def _run(sweep: Sweep, folder: Path, jobs: int) -> int:
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
     print(f"{len(outcomes)} cells: {counts}; table in {table}")
     return FAILED if wrong else DONE
+
+
+def _keep(file: Path, sweep: Sweep, folder: Path, keep: Path, status: int) -> int:
+    """Keep what the sweep found, unless a run of it is missing."""
+    try:
+        keep_sweep(file, sweep.cells, folder, keep)
+    except RunRefused as error:
+        print(f"nothing kept: {error}", file=sys.stderr)
+        return FAILED
+    print(f"kept in {keep}{os.sep}")
+    return status
 
 
 def _print_table(sweep: Sweep, folder: Path, outcomes: Sequence[Outcome], jobs: int) -> None:

@@ -110,7 +110,7 @@ def read_kept(folder: str | os.PathLike[str]) -> Kept:
     return Kept(Path(folder), *tables)
 
 
-def passed(history: History, full_length: int, batch_size: int) -> dict[str, float | None]:
+def passed(history: History, full_length: int, batch_size: int) -> dict[str, int | float | None]:
     """Say after how many sequences a run passed each threshold, and where it ended.
 
     Only sequences drawn at full difficulty count: a threshold is passed when the mean over the last
@@ -123,7 +123,7 @@ def passed(history: History, full_length: int, batch_size: int) -> dict[str, flo
     outside = np.concatenate([[0], np.cumsum(~full)])
     means = (totals[window:] - totals[:-window]) / window if len(bits) >= window else np.array([])
     whole = (outside[window:] == outside[:-window]) if len(bits) >= window else np.array([], bool)
-    found: dict[str, float | None] = {}
+    found: dict[str, int | float | None] = {}
     for name, threshold in THRESHOLDS.items():
         below = np.flatnonzero(whole & (means < threshold))
         found[name] = int(history["sequences"][below[0] + window - 1]) if len(below) else None

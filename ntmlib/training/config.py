@@ -53,7 +53,8 @@ class TrainConfig:
         solved_threshold: mean cost, in bits per bit at full length, below which the task counts as solved;
             None never stops early.
         solved_window: updates that mean is taken over.
-        updates_after_solved: updates made after the task is solved, to sharpen the result.
+        updates_after_solved: updates made after the task is solved, to sharpen the result; fewer where max_updates
+            comes first.
         final_learning_rate_factor: what the learning rate falls to, in a straight line, over these updates (over
             all updates where solved_threshold is None); 1 keeps it.
         stall_updates: updates without a step of the curriculum after which an unsolved run counts as stalled and

@@ -23,14 +23,14 @@ class Question:
     Attributes:
         name: how tables and figures call it.
         length: length of every sequence; None draws them as in training.
-        slots: slots of the memory, for machines that have one.
+        slots: slots of the memory, for machines that have one; None leaves them those of the run.
         num_sequences: sequences tried.
         task_options: settings that differ from those of training.
     """
 
     name: str
     length: int | None = None
-    slots: int = 128
+    slots: int | None = None
     num_sequences: int = 100
     task_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -69,7 +69,7 @@ EXAMINATIONS: dict[str, tuple[Question, ...]] = {
 def examine(model: Model, config: TrainConfig) -> dict[str, Report]:
     """Ask a trained model everything its task is asked; the same sequences for every model.
 
-    A machine whose weights fit one number of slots is asked with that number.
+    A machine whose weights fit one number of slots is always asked with that number.
 
     Returns:
         For each question's name what was found.

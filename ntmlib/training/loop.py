@@ -163,7 +163,7 @@ class Trainer:
         if self.config.solved_threshold is None:
             done = update / self.config.max_updates
         elif self.solved_at is not None:
-            done = (update - self.solved_at) / self.config.updates_after_solved
+            done = (update - self.solved_at) / (self.last_update - self.solved_at)
         else:
             return
         factor = 1 - (1 - self.config.final_learning_rate_factor) * done

@@ -14,21 +14,33 @@ from ntmlib.views.diagrams import (
     plot_weightings,
 )
 from ntmlib.views.figures import Picture, plot_heads, plot_memory, plot_sequence
+from ntmlib.views.origins import contents, origins, plot_lookup, plot_origins
 from ntmlib.views.playground import Knobs, playground
+from ntmlib.views.scoreboard import plot_conditions, plot_costs, plot_learning, plot_matrix
 from ntmlib.views.stepper import Stepper, step_through
+from ntmlib.views.tables import Table
 
 __all__ = [
     "Knobs",
     "Picture",
     "Stepper",
+    "Table",
+    "contents",
+    "origins",
     "playground",
     "plot_answers",
     "plot_architecture",
+    "plot_conditions",
+    "plot_costs",
     "plot_generalisation",
     "plot_heads",
     "plot_history",
+    "plot_learning",
+    "plot_lookup",
+    "plot_matrix",
     "plot_memories",
     "plot_memory",
+    "plot_origins",
     "plot_reads",
     "plot_sequence",
     "plot_stages",
