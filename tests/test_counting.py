@@ -79,10 +79,10 @@ def test_exchanging_leaves_both_states_as_they_were():
     assert torch.equal(state.read_weighting, before.read_weighting)
 
 
-def test_the_kept_machine_keeps_its_count_in_the_slot_behind_the_last_vector():
+def test_the_kept_machine_keeps_its_count_in_one_slot():
     search = find_count(load_run(KEPT).machine.with_slots(24), TASK, length=3, asked=2, other=4)
-    assert search.carriers()[1] == ("4", "memory")
-    assert search.slot(1) == 4
+    assert search.carriers()[1] == ("22", "memory")
+    assert search.slot(1) == 22
     assert search.copies.shape == (2 * 3 + 1, len(search.parts))
 
 
