@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; child
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # notebooks run on this environment's kernel
 
+import importlib.util
 import random
 import shutil
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 torch.set_num_threads(1)
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # the kernels of the cuda engine then run, slowly, on the CPU
 
 # The shape checks look at one item of a list or tuple, picked with Python's global generator: they get their own.
 beartype._check.code.codemain.getrandbits = random.Random(0).getrandbits
@@ -66,6 +69,17 @@ def global_random_state_is_untouched(request: pytest.FixtureRequest) -> Iterator
     assert torch.equal(before[0], after[0]), "something drew from torch's global generator: pass a torch.Generator"
     assert str(before[1]) == str(after[1]), "something drew from numpy's global generator"
     assert before[2] == after[2], "something drew from Python's global generator"
+
+
+@pytest.fixture(scope="session")
+def gpu() -> torch.device:
+    """Where the cuda engine runs: on a GPU, or on the CPU under Triton's interpreter. Without Triton, see below."""
+    if importlib.util.find_spec("triton") is None:
+        missing = "no triton: the cuda engine's kernels cannot run, not even interpreted (pip install triton)"
+        if IN_CI:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def results(
     outputs = [logits, *parts(end)]
     if cotangents is None:
         generator = torch.Generator().manual_seed(0)
-        cotangents = [torch.randn(out.shape, generator=generator).to(out.dtype) for out in outputs]
+        cotangents = [torch.randn(out.shape, generator=generator).to(out) for out in outputs]
     weights = [p for name, p in machine.named_parameters() if "initial_" not in name]
     found = torch.autograd.grad(outputs, [inputs, *parts(state), *weights], cotangents)
     return [*(out.detach() for out in outputs), *found], cotangents

@@ -1,7 +1,7 @@
 """Engines: ways to run a cell over whole sequences, all giving the same numbers.
 
 An engine is a module with one function, ``unroll(cell, inputs, state, lengths)``. ``reference`` is the definition and
-supports everything; ``fused`` is compiled for the CPU and many times faster.
+supports everything; ``fused`` is compiled for the CPU, ``cuda`` for NVIDIA GPUs, and both are many times faster.
 """
 
 from importlib import import_module
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ntmlib.machine import MachineState, NTMCell
 
-NAMES = ("auto", "reference", "fused")
+NAMES = ("auto", "reference", "fused", "cuda")
 
 
 @runtime_checkable
@@ -37,7 +37,6 @@ def select(engine: str, cell: NTMCell, inputs: Tensor, state: MachineState) -> E
     """
     check_name(engine)
     if engine == "auto":
-        from ntmlib.engines import fused  # here, because the compiler takes a while to load
-
-        engine = "reference" if fused.unsupported(cell, inputs, state) else "fused"
+        fastest = import_module(f"ntmlib.engines.{'cuda' if inputs.is_cuda else 'fused'}")  # a compiler loads slowly
+        engine = "reference" if fastest.unsupported(cell, inputs, state) else fastest.__name__.rpartition(".")[2]
     return cast(Engine, import_module(f"ntmlib.engines.{engine}"))

@@ -1,0 +1,61 @@
+"""What compiled engines have in common: which tensors go into a run, and which cases only the reference supports."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.forward_ad import unpack_dual
+
+from ntmlib.machine import MachineState, NTMCell
+from ntmlib.machine.controllers import FeedForwardController, LSTMController
+
+LARGEST_MEMORY = 1e15  # squares of larger values overflow in float32; the reference rescales them first
+
+
+def linears(cell: NTMCell) -> list[nn.Linear]:
+    """Return the layers of the cell: the controller's, the heads', the output's."""
+    layers: list[Any] = list(cell.controller.layers)
+    return [*(layer.gates if cell.config.controller == "lstm" else layer for layer in layers), cell.heads, cell.output]
+
+
+def parameters(cell: NTMCell) -> list[Tensor]:
+    """Return weight and bias of every layer; the cell's other parameters come in through the initial state."""
+    return [tensor for linear in linears(cell) for tensor in (linear.weight, linear.bias)]
+
+
+def tensors(cell: NTMCell, inputs: Tensor, state: MachineState) -> list[Tensor]:
+    """Return all tensors that go into a run."""
+    parts = [inputs, state.memory, state.read_weighting, state.write_weighting, state.read_vector]
+    return [*parts, *state.controller, *parameters(cell)]
+
+
+def problem(cell: NTMCell, inputs: Tensor, state: MachineState) -> str | None:
+    """Say why no compiled engine can run a case, or return ``None``; devices are for the engine to check."""
+    if type(cell) is not NTMCell or type(cell.controller) not in (FeedForwardController, LSTMController):
+        return "it computes the step of NTMCell and its two controllers; got a class of another kind"
+    if any(module._forward_hooks or module._forward_pre_hooks for module in cell.modules()):
+        return "it calls no part of the cell by itself, so hooks on them would see nothing"
+    all_tensors = tensors(cell, inputs, state)
+    if inputs.dtype not in (torch.float32, torch.float64):
+        return f"it computes in float32 or float64; got {inputs.dtype}"
+    if any(tensor.dtype != inputs.dtype for tensor in all_tensors):
+        return f"inputs, state and parameters must share one dtype; got {sorted({str(t.dtype) for t in all_tensors})}"
+    if torch.is_autocast_enabled(inputs.device.type):
+        return "autocast asks for a dtype of its own"
+    if any(unpack_dual(tensor).tangent is not None or not _has_numbers(tensor) for tensor in all_tensors):
+        return "torch.func and forward-mode derivatives look into single operations"
+    if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in all_tensors):
+        return "tensors made in inference mode cannot be kept for a gradient"
+    if inputs.shape[0] == 0 or inputs.shape[1] == 0:
+        return f"it needs at least one sequence and one step; got {list(inputs.shape[:2])}"
+    if not bool(state.memory.detach().abs().amax() < LARGEST_MEMORY):
+        return f"memory must be finite and below {LARGEST_MEMORY:g}"
+    return None
+
+
+def _has_numbers(tensor: Tensor) -> bool:
+    try:
+        tensor.data_ptr()
+    except RuntimeError:  # a stand-in, as torch.func and fake tensors use them
+        return False
+    return True
