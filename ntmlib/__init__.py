@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ntmlib import baselines, sweeps, tasks, views, workbook
     from ntmlib.ntm import NTM, Trace
-    from ntmlib.training import TrainConfig, evaluate, load_run, presets, train
+    from ntmlib.training import TrainConfig, evaluate, load_run, presets, train, train_many
 
 # Where each public name lives. They are imported when first used, so that
 # `ntm --help` and a refused argument need not wait for torch.
@@ -30,6 +30,7 @@ _HOMES = {
     "load_run": "ntmlib.training",
     "presets": "ntmlib.training",
     "train": "ntmlib.training",
+    "train_many": "ntmlib.training",
 }
 _MODULES = ("baselines", "sweeps", "tasks", "views", "workbook")
 
@@ -45,6 +46,7 @@ __all__ = [
     "sweeps",
     "tasks",
     "train",
+    "train_many",
     "views",
     "workbook",
 ]

@@ -4,9 +4,11 @@ An engine is a module with one function, ``unroll(cell, inputs, state, lengths)`
 supports everything; ``fused`` is compiled for the CPU, ``cuda`` for NVIDIA GPUs, and both are many times faster.
 """
 
+import os
 from importlib import import_module
 from typing import Protocol, cast, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from ntmlib.machine import MachineState, NTMCell
@@ -27,6 +29,19 @@ def check_name(engine: str) -> None:
     """Refuse the name of an engine that does not exist."""
     if engine not in NAMES:
         raise ValueError(f"engine must be one of {', '.join(map(repr, NAMES))}; got {engine!r}")
+
+
+def device_for(engine: str) -> torch.device:
+    """Return where a machine must be for an engine to run it in training.
+
+    Raises:
+        ValueError: torch sees no GPU, and the engine needs one.
+    """
+    if engine != "cuda" or os.environ.get("TRITON_INTERPRET") == "1":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ValueError("engine 'cuda' needs a CUDA device, and torch sees none; 'auto' takes the fastest there is")
+    return torch.device("cuda")
 
 
 def select(engine: str, cell: NTMCell, inputs: Tensor, state: MachineState) -> Engine:

@@ -29,20 +29,24 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 def unsupported(cell: NTMCell, inputs: Tensor, state: MachineState) -> str | None:
     """Say why this engine cannot run a case, or return ``None`` if it can."""
+    return _unsupported([cell], inputs, state)
+
+
+def _unsupported(cells: Sequence[NTMCell], inputs: Tensor, state: MachineState) -> str | None:
     if find_spec("triton") is None:
         return "it needs the package triton, which torch's builds for CUDA on Linux bring along"
-    tensors = support.tensors(cell, inputs, state)
-    if not INTERPRETED and any(tensor.device.type != "cuda" for tensor in tensors):
-        return f"it runs on a CUDA device; got a tensor on {next(t.device for t in tensors if t.device.type != 'cuda')}"
-    if any(tensor.device != inputs.device for tensor in tensors):
-        return f"inputs, state and parameters must be on one device; got {sorted({str(t.device) for t in tensors})}"
-    sizes = _Sizes.of(cell.config)
+    devices = {str(tensor.device) for tensor in support.tensors(cells, inputs, state)}
+    if not INTERPRETED and inputs.device.type != "cuda":
+        return f"it runs on a CUDA device; got a tensor on {inputs.device}"
+    if len(devices) > 1:
+        return f"inputs, state and parameters must be on one device; got {', '.join(sorted(devices))}"
+    sizes = _Sizes.of(cells[0].config)
     if sizes.SLOTS_P * sizes.WIDTH_P > LARGEST_TILE:
         return (
             f"slots and width, each rounded up to a power of two, may multiply to {LARGEST_TILE:,} at most; "
             f"got {sizes.SLOTS_P * sizes.WIDTH_P:,}"
         )
-    return support.problem(cell, inputs, state)
+    return support.problem(cells, inputs, state)
 
 
 def unroll(
@@ -76,10 +80,10 @@ def unroll_many(
     Raises:
         ValueError: the case is not supported, or the batch cannot be shared out; the message says why.
     """
+    reason = _unsupported(cells, inputs, state)
+    if reason is not None:
+        raise ValueError(f"engine 'cuda' cannot run this: {reason}")
     for cell in cells:
-        reason = unsupported(cell, inputs, state)
-        if reason is not None:
-            raise ValueError(f"engine 'cuda' cannot run this: {reason}")
         if cell.config != cells[0].config:
             raise ValueError(f"cells must share one config; got {cells[0].config} and {cell.config}")
     if inputs.shape[0] % len(cells):

@@ -1,5 +1,6 @@
 """What compiled engines have in common: which tensors go into a run, and which cases only the reference supports."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,28 +24,29 @@ def parameters(cell: NTMCell) -> list[Tensor]:
     return [tensor for linear in linears(cell) for tensor in (linear.weight, linear.bias)]
 
 
-def tensors(cell: NTMCell, inputs: Tensor, state: MachineState) -> list[Tensor]:
+def tensors(cells: Sequence[NTMCell], inputs: Tensor, state: MachineState) -> list[Tensor]:
     """Return all tensors that go into a run."""
-    parts = [inputs, state.memory, state.read_weighting, state.write_weighting, state.read_vector]
-    return [*parts, *state.controller, *parameters(cell)]
+    parts = [inputs, state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller]
+    return parts + [tensor for cell in cells for tensor in parameters(cell)]
 
 
-def problem(cell: NTMCell, inputs: Tensor, state: MachineState) -> str | None:
+def problem(cells: Sequence[NTMCell], inputs: Tensor, state: MachineState) -> str | None:
     """Say why no compiled engine can run a case, or return ``None``; devices are for the engine to check."""
-    if type(cell) is not NTMCell or type(cell.controller) not in (FeedForwardController, LSTMController):
-        return "it computes the step of NTMCell and its two controllers; got a class of another kind"
-    if any(module._forward_hooks or module._forward_pre_hooks for module in cell.modules()):
-        return "it calls no part of the cell by itself, so hooks on them would see nothing"
-    all_tensors = tensors(cell, inputs, state)
+    for cell in cells:
+        if type(cell) is not NTMCell or type(cell.controller) not in (FeedForwardController, LSTMController):
+            return "it computes the step of NTMCell and its two controllers; got a class of another kind"
+        if any(module._forward_hooks or module._forward_pre_hooks for module in cell.modules()):
+            return "it calls no part of the cell by itself, so hooks on them would see nothing"
+    every = tensors(cells, inputs, state)
     if inputs.dtype not in (torch.float32, torch.float64):
         return f"it computes in float32 or float64; got {inputs.dtype}"
-    if any(tensor.dtype != inputs.dtype for tensor in all_tensors):
-        return f"inputs, state and parameters must share one dtype; got {sorted({str(t.dtype) for t in all_tensors})}"
+    if any(tensor.dtype != inputs.dtype for tensor in every):
+        return f"inputs, state and parameters must share one dtype; got {sorted({str(t.dtype) for t in every})}"
     if torch.is_autocast_enabled(inputs.device.type):
         return "autocast asks for a dtype of its own"
-    if any(unpack_dual(tensor).tangent is not None or not _has_numbers(tensor) for tensor in all_tensors):
+    if any(unpack_dual(tensor).tangent is not None or not _has_numbers(tensor) for tensor in every):
         return "torch.func and forward-mode derivatives look into single operations"
-    if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in all_tensors):
+    if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in every):
         return "tensors made in inference mode cannot be kept for a gradient"
     if inputs.shape[0] == 0 or inputs.shape[1] == 0:
         return f"it needs at least one sequence and one step; got {list(inputs.shape[:2])}"

@@ -21,6 +21,12 @@ class Batch:
     mask: Bool[Tensor, "batch time"]
     lengths: Int[Tensor, " batch"]
 
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on another device; a batch that is there already, itself."""
+        if self.inputs.device == device:
+            return self
+        return Batch(*(part.to(device) for part in (self.inputs, self.targets, self.mask, self.lengths)))
+
     @property
     def ragged_lengths(self) -> Int[Tensor, " batch"] | None:
         """``lengths`` where sequences differ; ``None`` where all fill the batch, which costs less to run."""

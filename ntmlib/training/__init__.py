@@ -7,6 +7,7 @@ from ntmlib.training.folders import RunRefused
 from ntmlib.training.history import History
 from ntmlib.training.kept import export_run, load_run
 from ntmlib.training.loop import Diverged, Trainer
+from ntmlib.training.many import train_many
 from ntmlib.training.optimizers import GravesRMSProp
 from ntmlib.training.progress import Progress, terminal_line
 from ntmlib.training.runs import Run, train
@@ -28,4 +29,5 @@ __all__ = [
     "presets",
     "terminal_line",
     "train",
+    "train_many",
 ]

@@ -10,13 +10,16 @@ import numpy as np
 import torch
 
 from ntmlib import __version__
+from ntmlib.engines import device_for
+from ntmlib.training.config import TrainConfig
 
 # A run that goes on where one of these differs is no longer the same run bit for bit.
-EXACT = ("torch", "numba", "machine", "cpu_capability", "threads", "ntmlib")
+EXACT = ("torch", "numba", "machine", "cpu_capability", "threads", "ntmlib", "gpu")
 
 
-def environment(threads: int) -> dict[str, Any]:
-    """Name the versions and the kind of processor that results depend on."""
+def environment(config: TrainConfig) -> dict[str, Any]:
+    """Name the versions and the kind of processor that the results of a run depend on."""
+    device = device_for(config.engine)
     return {
         "ntmlib": __version__,
         "commit": _commit(),
@@ -27,7 +30,8 @@ def environment(threads: int) -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": threads,
+        "threads": config.threads,
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
     }
 
 

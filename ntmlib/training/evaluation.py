@@ -112,12 +112,14 @@ def evaluate(
     generator = generator or torch.Generator().manual_seed(0)
     run: Callable[..., Any] = machine
     options = {} if engine is None else {"engine": engine}
+    device = next((parameter.device for parameter in machine.parameters()), torch.device("cpu"))
 
     nats, optimal, num_bits, errors, exact = 0.0, 0.0, 0, 0, 0
     for start in range(0, num_sequences, MOST_AT_ONCE):
         batch = task.sample(min(MOST_AT_ONCE, num_sequences - start), generator=generator, length=length)
         with torch.no_grad():
-            logits, _ = run(batch.inputs, lengths=lengths_for(machine, batch), **options)
+            logits, _ = run(batch.inputs.to(device), lengths=lengths_for(machine, batch), **options)
+        logits = logits.cpu()
         wrong = (((logits > 0) != (batch.targets > 0.5)) & batch.mask[..., None]).sum((1, 2))
         nats += float(cost_nats(logits.double(), _double(batch)))
         num_bits += int(batch.mask.sum()) * batch.targets.shape[-1]

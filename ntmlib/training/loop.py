@@ -4,12 +4,13 @@ import dataclasses
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import torch
 
+from ntmlib.engines import device_for
 from ntmlib.ntm import NTM
 from ntmlib.tasks import Batch
 from ntmlib.training import optimizers
@@ -37,6 +38,27 @@ class Diverged(RuntimeError):  # noqa: N818  # what happened, in a word
         self.update, self.what = update, what
 
 
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """What one update trains on.
+
+    Attributes:
+        length: of the sequences, in the task's unit.
+        batch: on the device of the model.
+        lengths: steps of each sequence, for the model; None where all are equal or it need not know.
+        model: the model with the memory of this update.
+        num_bits: target bits in all sequences together.
+        divisor: of the cost, for the objective.
+    """
+
+    length: int
+    batch: Batch
+    lengths: torch.Tensor | None
+    model: Model
+    num_bits: int
+    divisor: int
+
+
 class Trainer:
     """A training run between two updates: model, optimizer, generator, curriculum, history.
 
@@ -46,7 +68,8 @@ class Trainer:
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
         self.task = config.make_task()
-        self.model = self._for_training(build_model(config))
+        self.device = device_for(config.engine)
+        self.model = self._for_training(build_model(config)).to(self.device)
         # One set of weights, seen through memories of several sizes.
         sizes = config.slots_in_training
         self._sizes = [self.model.with_slots(n, shared=True) for n in sizes] if isinstance(self.model, NTM) else []
@@ -95,39 +118,56 @@ class Trainer:
             Diverged: the loss, the gradient or the weights are not finite. The weights have then
                 not been changed, or are of no use: do not keep them.
         """
-        update = self.update + 1
-        length, batch = self._draw()
-        model = self._draw_model()
-        logits, _ = model(batch.inputs, lengths=lengths_for(model, batch), **self._options)
-        nats = cost_nats(logits, batch)
-        num_sequences = self.config.batch_size
-        num_bits = int(batch.mask.sum()) * batch.targets.shape[-1]
+        drawn = self.draw()
+        logits, _ = drawn.model(drawn.batch.inputs, lengths=drawn.lengths, **self._options)
+        nats = cost_nats(logits, drawn.batch)
         self.optimizer.zero_grad()
-        (nats / (num_bits if self.config.objective == "bit" else num_sequences)).backward()
+        (nats / drawn.divisor).backward()
 
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         cost, gradient_norm = torch.stack([nats.detach(), norm]).tolist()
-        self._check(update, loss=cost, gradient=gradient_norm)
+        self.check(loss=cost, gradient=gradient_norm)
         self._clip(gradients, norm)
-        self._set_learning_rates(update)
-        self.optimizer.step()
-        self._check(update, weights=float(torch.nn.utils.get_total_norm(self._parameters)))
+        self.step()
+        self.check(weights=float(torch.nn.utils.get_total_norm(self._parameters)))
+        self.record(drawn, cost, gradient_norm)
 
-        self.update = update
-        bits = cost * BITS_PER_NAT
+    def draw(self) -> "Draw":
+        """Draw what the next update trains on."""
+        length, batch = self._draw()
+        model = self._draw_model()
+        num_bits = int(batch.mask.sum()) * batch.targets.shape[-1]
+        divisor = num_bits if self.config.objective == "bit" else self.config.batch_size
+        return Draw(length, batch.to(self.device), lengths_for(model, batch), model, num_bits, divisor)
+
+    def step(self) -> None:
+        """Let the optimizer change the weights, with the learning rates of the next update."""
+        self._set_learning_rates(self.update + 1)
+        self.optimizer.step()
+
+    def record(self, drawn: "Draw", cost: float, gradient_norm: float) -> None:
+        """Count an update that was made, and draw the conclusions: a harder task, solved, stalled.
+
+        Args:
+            drawn: what it trained on.
+            cost: of all its sequences together, in nats.
+            gradient_norm: of the whole gradient, before it was cut.
+        """
+        self.update += 1
+        bits, num_sequences = cost * BITS_PER_NAT, self.config.batch_size
         self._tick()
         self.history.append(
-            update,
-            update * num_sequences,
+            self.update,
+            self.update * num_sequences,
             self.seconds,
             self.top_length,
-            length,
-            bits / num_bits,
+            drawn.length,
+            bits / drawn.num_bits,
             bits / num_sequences,
             gradient_norm,
         )
-        self._judge(bits / num_bits)
+        self._judge(bits / drawn.num_bits)
 
     def _draw(self) -> tuple[int, Batch]:
         """Draw the batch of one update, within the curriculum."""
@@ -145,10 +185,15 @@ class Trainer:
             return self.model
         return self._sizes[int(torch.randint(len(self._sizes), (), generator=self.generator))]
 
-    def _check(self, update: int, **values: float) -> None:
+    def check(self, **values: float) -> None:
+        """Stop the update that is being made if a number is not finite.
+
+        Raises:
+            Diverged: it names the number.
+        """
         for what, value in values.items():
             if not math.isfinite(value):
-                raise Diverged(update, what)
+                raise Diverged(self.update + 1, what)
 
     def _clip(self, gradients: list[torch.Tensor], norm: torch.Tensor) -> None:
         if self.config.clip_norm is not None:
@@ -276,6 +321,19 @@ class Trainer:
         Raises:
             Diverged: see ``advance``.
         """
+        with threads(self.config.threads), interruptions() as interrupted:
+            for _ in self.updates(watch, keep, interrupted):
+                self.advance()
+        return self.finished
+
+    def updates(
+        self, watch: Watch | None, keep: Callable[[], Any] | None, interrupted: Sequence[int]
+    ) -> Iterator["Trainer"]:
+        """Do all there is to do between updates; whoever iterates makes the updates themselves.
+
+        So runs that are updated together (``train_many``) and one that is updated alone share this. Ends with the
+        run, or once ``interrupted`` holds anything; ``run`` says what ``watch`` and ``keep`` are called for.
+        """
         first_update, started, looked = self.update, time.perf_counter(), -math.inf
         self._running_since = started
 
@@ -296,20 +354,18 @@ class Trainer:
                 finished,
             )
 
-        with threads(self.config.threads), interruptions() as interrupted:
-            while not self.finished and not interrupted:
-                self.advance()
-                if self.finished or (self.config.evaluate_every and self.update % self.config.evaluate_every == 0):
-                    self.evaluate()
-                if keep and not self.finished and self.update % self.config.checkpoint_every == 0:
-                    keep()
-                if watch and not self.finished and time.perf_counter() - looked > SECONDS_BETWEEN_LOOKS:
-                    watch(progress(finished=False))
-                    self.history.flush()
-                    looked = time.perf_counter()
-            self._tick()
-            if keep:
+        while not self.finished and not interrupted:
+            yield self
+            if self.finished or (self.config.evaluate_every and self.update % self.config.evaluate_every == 0):
+                self.evaluate()
+            if keep and not self.finished and self.update % self.config.checkpoint_every == 0:
                 keep()
+            if watch and not self.finished and time.perf_counter() - looked > SECONDS_BETWEEN_LOOKS:
+                watch(progress(finished=False))
+                self.history.flush()
+                looked = time.perf_counter()
+        self._tick()
+        if keep:
+            keep()
         if watch:
             watch(progress(finished=True))
-        return self.finished

@@ -114,7 +114,7 @@ def load_state_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
             raise ValueError(
                 f"optimizer state {key!r} must have shape {list(parameters[int(index)].shape)}; got {list(value.shape)}"
             )
-        states[int(index)][name] = value
+        states[int(index)][name] = value.to(parameters[int(index)].device)
     optimizer.state.clear()
     optimizer.state.update({p: state for p, state in zip(parameters, states, strict=True) if state})
 

@@ -7,10 +7,11 @@ A folder holds ``config.json`` (written first), ``history.csv``, ``evaluations.c
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ntmlib.tasks import Task
 from ntmlib.training import folders
@@ -22,6 +23,7 @@ from ntmlib.training.folders import CHECKPOINTS, CONFIG, RESULT, RunRefused
 from ntmlib.training.history import EVALUATIONS, History
 from ntmlib.training.loop import Diverged, Trainer
 from ntmlib.training.models import Model
+from ntmlib.training.process import interruptions, threads
 from ntmlib.training.progress import Watch
 
 
@@ -75,10 +77,28 @@ def train(
         Diverged: a loss, gradient or weight was not finite. The last good checkpoint is kept.
         OSError: writing failed (a full disk); the last checkpoint written is kept.
     """
-    trainer, now = Trainer(config), environment(config.threads)
+    with threads(config.threads), interruptions() as interrupted:
+        return _alone(training(config, directory, watch, resume, interrupted))
+
+
+Training = Generator[Trainer, None, Run]
+
+
+def training(
+    config: TrainConfig,
+    directory: str | os.PathLike[str] | None,
+    watch: Watch | None,
+    resume: bool,
+    interrupted: Sequence[int],
+) -> Training:
+    """Do all of a run but its updates: hand out the trainer whenever one is due, return the run at the end.
+
+    Whoever drives it makes the update, or throws in the ``Diverged`` that it ended with; ``train`` has the rest.
+    """
+    trainer, now = Trainer(config), environment(config)
     if directory is None:
-        ended = trainer.run(watch)
-        return as_run(trainer, _summary(trainer, now, exact=True, ended=ended), None)
+        yield from trainer.updates(watch, None, interrupted)
+        return as_run(trainer, _summary(trainer, now, exact=True, ended=trainer.finished), None)
     with folders.opened(directory) as folder:
         fresh = not (folder / CONFIG).exists()
         if not fresh:
@@ -88,10 +108,26 @@ def train(
                 raise RunRefused(f"directory holds an unfinished run: {folder}; resume it (--resume) or choose another")
         else:
             write_durably(folder / CONFIG, config.to_json().encode())
-        return _train_in(folder, trainer, now, watch)
+        return (yield from _training_in(folder, trainer, now, watch, interrupted))
 
 
-def _train_in(folder: Path, trainer: Trainer, now: dict[str, Any], watch: Watch | None) -> Run:
+def _alone(run: Training) -> Run:
+    """Make the updates of one run, one after the other."""
+    with closing(run):
+        try:
+            while True:
+                trainer = next(run)
+                try:
+                    trainer.advance()
+                except Diverged as error:
+                    run.throw(error)
+        except StopIteration as end:
+            return cast(Run, end.value)
+
+
+def _training_in(
+    folder: Path, trainer: Trainer, now: dict[str, Any], watch: Watch | None, interrupted: Sequence[int]
+) -> Training:
     """Train in a folder that is ours, from its newest usable checkpoint or from the start."""
     exact = True
 
@@ -114,7 +150,8 @@ def _train_in(folder: Path, trainer: Trainer, now: dict[str, Any], watch: Watch 
             _attach(trainer, folder, 0, 0)
         if trainer.finished and (folder / RESULT).exists():
             return as_run(trainer, json.loads((folder / RESULT).read_bytes()), folder)
-        ended = trainer.run(watch, keep)
+        yield from trainer.updates(watch, keep, interrupted)
+        ended = trainer.finished
         result = _summary(trainer, now, exact=exact, ended=ended)
         if ended:
             _write_json(folder / RESULT, result)
@@ -197,7 +234,7 @@ def _summary(trainer: Trainer, now: dict[str, Any], *, exact: bool, ended: bool)
 def as_run(trainer: Trainer, result: Mapping[str, Any], folder: Path | None) -> Run:
     """Put together what training gave."""
     return Run(
-        machine=trainer.final_model(),
+        machine=trainer.final_model().cpu(),  # wherever it was trained
         history=trainer.history,
         evaluations=trainer.evaluations,
         config=trainer.config,
