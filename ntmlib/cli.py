@@ -251,10 +251,12 @@ def keep(arguments: list[str]) -> int:
 
 def bench(arguments: list[str]) -> int:
     """``ntm bench``: time training updates, engine by engine."""
+    from importlib.util import find_spec
+
     import tyro
 
     def options(
-        engines: tuple[str, ...] = ("compiled", "fused"),
+        engines: tuple[str, ...] = ("compiled", "fused", *(("dnc",) if find_spec("dnc") else ())),
         batch: tuple[int, ...] = (1, 16, 64),
         controllers: tuple[str, ...] = ("feedforward", "lstm"),
         turns: int = 7,
@@ -263,7 +265,8 @@ def bench(arguments: list[str]) -> int:
         """Time training updates of copy (20 vectors, 128 slots), every engine beside the reference.
 
         Args:
-            engines: what to compare with the reference: compiled (torch.compile, needs a C++ compiler), fused.
+            engines: what to compare with the reference: compiled (torch.compile, needs a C++ compiler), fused, dnc (a
+                public package with another machine, a DNC; measured when installed, LSTM controller only).
             batch: sequences per update.
             controllers: feedforward, lstm.
             turns: measurements of each engine, taken in turn with the others; medians are shown.

@@ -1,6 +1,8 @@
 """Feed-forward and LSTM controllers against their definitions in loops and against torch's own LSTM."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -79,3 +81,8 @@ def test_layers_are_drawn_inside_their_bound_and_from_their_generator():
     assert torch.equal(layer.weight, again.weight)
     assert torch.equal(layer.bias, again.bias)
     assert not torch.equal(layer.weight, other.weight)
+
+
+def test_a_machine_is_made_without_loading_a_computer_algebra_system():
+    program = "import sys, ntmlib; ntmlib.NTM(10, 9); ntmlib.NTM(10, 9, 'lstm'); sys.exit('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -68,8 +68,17 @@ def test_lock_meets_every_requirement_of_the_project():
 
 
 def test_requirements_of_the_project_are_lower_bounds_only():
-    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["dev"]]
+    wanted = list(PROJECT["project"]["dependencies"])
+    wanted += [text for extra in PROJECT["project"]["optional-dependencies"].values() for text in extra]
     assert [text for text in wanted if not re.fullmatch(r"[a-z0-9-]+>=[\d.]+", text)] == []
+
+
+def test_what_only_the_benchmark_looks_at_is_neither_locked_nor_needed():
+    names = {canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["optional-dependencies"]["bench"]}
+    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["dev"]]
+    assert names == {"dnc"}
+    assert names & {canonicalize_name(Requirement(text).name) for text in wanted} == set()
+    assert names & {canonicalize_name(requirement.name) for requirement, _ in locked()} == set()
 
 
 def test_torch_is_pinned_in_exactly_one_place_and_that_one_is_installed():
@@ -121,10 +130,9 @@ def environment_differences(text, project):
     bounds = {Requirement(line).name: Requirement(line).specifier for line in plain}
     declared = {Requirement(line).name: Requirement(line).specifier for line in project["dependencies"]}
     declared |= {"python": Requirement("python" + project["requires-python"]).specifier, "pip": ""}
-    extras = ",".join(sorted(project["optional-dependencies"]))
     if environment["channels"] != ["conda-forge"]:
         differences.append(f"channels {environment['channels']}")
-    if by_pip != [f"-e .[{extras}]"]:
+    if by_pip != ["-e .[dev]"]:  # the extra `bench` is for those who ask for it
         differences.append(f"pip entries {by_pip}")
     if "://" in text:
         differences.append("a URL")
@@ -149,6 +157,7 @@ def test_environment_agrees_with_the_project():
         ("- conda-forge", "- conda-forge\n  - nvidia"),
         ("-e .[dev]", "-e ."),
         ("-e .[dev]", "ntmlib[dev]"),
+        ("-e .[dev]", "-e .[bench,dev]"),
         ("-e .[dev]", "-e .[dev]\n      - einops==0.8.0"),
         ("  - pip\n", "  - pip\n  - numpy>=1.0\n"),
         ("  - pip\n", "  - pip\n  - scipy\n"),

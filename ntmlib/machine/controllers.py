@@ -30,9 +30,19 @@ class Controller(Protocol):
         ...
 
 
+class Linear(nn.Linear):
+    """An affine layer that draws nothing when it is made.
+
+    ``nn.utils.skip_init`` would do, but goes through torch's device "meta", whose first use loads a computer algebra
+    system for some tenths of a second.
+    """
+
+    def reset_parameters(self) -> None: ...
+
+
 def uniform_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """Make an affine layer drawn uniformly from +-1/sqrt(inputs), from a generator of its own."""
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    layer = Linear(inputs, outputs)
     bound = inputs**-0.5
     nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
     nn.init.uniform_(layer.bias, -bound, bound, generator=generator)

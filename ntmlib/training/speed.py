@@ -2,24 +2,36 @@
 
 An update is forward, cost, backward, clipping and a step of RMSProp, on copy with sequences of 20 vectors. Engines
 take turns, so that whatever else the computer does slows all of them alike; what counts is the ratio.
+
+``dnc`` is a public package and not an NTM but its successor, which does more in a step (``dnc_package`` says what): its
+ratio compares two machines on one task, where the others compare ways to compute one machine.
 """
 
+import os
+import platform
+import re
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ntmlib import tasks
 from ntmlib.machine import MachineState, NTMCell
 from ntmlib.ntm import NTM
+from ntmlib.training import dnc_package
 from ntmlib.training.config import TrainConfig
 from ntmlib.training.evaluation import cost_nats
 from ntmlib.training.optimizers import build
 
 CONTROLLERS, BATCH_SIZES = ("feedforward", "lstm"), (1, 16, 64)
+ENGINES = ("compiled", "fused", "dnc")  # what is compared with the reference
+INPUTS, OUTPUTS = 10, 9  # channels of copy
 LENGTH = 20  # vectors to copy; a sequence takes 41 steps
 SHORTEST_TURN = 0.05  # seconds: an engine's turn repeats its update until this much has passed
 Update = Callable[[], None]
@@ -36,7 +48,8 @@ class Timing:
         seconds: of one update, the median over all turns.
         spread: half the distance between the quartiles, as a share of the median.
         ratio: updates in the time of one update of the reference, the median over turns taken side by side.
-        gflops: arithmetic done in a second, in thousand millions of operations.
+        gflops: arithmetic done in a second, in thousand millions of operations; None for a machine that is not an
+            NTM, whose operations nobody counted.
     """
 
     engine: str
@@ -45,7 +58,7 @@ class Timing:
     seconds: float
     spread: float
     ratio: float
-    gflops: float
+    gflops: float | None
 
     @property
     def sequences_per_second(self) -> float:
@@ -86,22 +99,30 @@ def compare(
 ) -> list[Timing]:
     """Time engines against the reference, which must be the first of them.
 
-    ``"compiled"`` is the reference with ``torch.compile`` around its step, which needs a C++ compiler.
+    ``"compiled"`` is the reference with ``torch.compile`` around its step, which needs a C++ compiler. ``"dnc"`` is
+    another machine (see ``dnc_package``), with an LSTM controller only: it takes no part in other cases.
+
+    Raises:
+        ValueError: the reference is not the first engine, or an engine's package is missing.
     """
     if not engines or engines[0] != "reference":
         raise ValueError(f"engines must begin with 'reference', what the others are measured by; got {list(engines)}")
+    if "dnc" in engines:
+        dnc_package.load()  # missing packages are told before anything is measured
     timings = []
     for controller in controllers:
+        present = [engine for engine in engines if engine != "dnc" or controller == "lstm"]
         for batch_size in batch_sizes:
-            updates = {engine: _update(engine, controller, batch_size) for engine in engines}
+            updates = {engine: _update(engine, controller, batch_size) for engine in present}
             for update in updates.values():
                 update()  # compilation and first allocations do not count
-            seconds: dict[str, list[float]] = {engine: [] for engine in engines}
+            seconds: dict[str, list[float]] = {engine: [] for engine in present}
             for _ in range(turns):
                 for engine, update in updates.items():
                     seconds[engine].append(_turn(update))
-            work = operations(NTM(10, 9, controller), 2 * LENGTH + 1) * batch_size
-            for engine in engines:
+            ours = operations(NTM(INPUTS, OUTPUTS, controller), 2 * LENGTH + 1) * batch_size
+            for engine in present:
+                work = None if engine == "dnc" else ours
                 timing = _summary(engine, controller, batch_size, seconds[engine], seconds["reference"], work)
                 timings.append(timing)
                 if watch is not None:
@@ -113,24 +134,31 @@ def print_table(
     engines: Sequence[str], batch: Sequence[int], controllers: Sequence[str], turns: int, threads: int
 ) -> None:
     """Compare engines and print one line for each, as soon as it is known."""
-    for name, values, known in (("engines", engines, ("compiled", "fused")), ("controllers", controllers, CONTROLLERS)):
+    for name, values, known in (("engines", engines, ENGINES), ("controllers", controllers, CONTROLLERS)):
         if unknown := [value for value in values if value not in known]:
             raise ValueError(f"{name} must be among {', '.join(known)}; got {unknown[0]!r}")
     for name, number in (("turns", turns), ("threads", threads), *(("batch", size) for size in batch)):
         if number < (2 if name == "turns" else 1):
             raise ValueError(f"{name} must be at least {2 if name == 'turns' else 1}; got {number}")
+    if "dnc" in engines:
+        dnc_package.load()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         peak = matrix_product_gflops()
-        print(f"torch {torch.__version__}, {threads} thread(s), matrix product {peak:.0f} GFLOP/s, {turns} turns each")
+        print(describe_machine() + (f", dnc {dnc_package.version()}" if "dnc" in engines else ""))
+        print(f"{threads} thread(s), matrix product {peak:.0f} GFLOP/s, {turns} turns each")
+        if "dnc" in engines:
+            print("dnc is another machine, a DNC that does more in a step, and has no feed-forward controller:")
+            print("its rows, with the LSTM controller only, compare machines; its operations are not counted.")
         print(f"{'controller':12} {'batch':>5} {'engine':10} ", end="")
         print(f"{'sequences/s':>12} {'spread':>7} {'ratio':>7} {'of peak':>8}")
 
         def show(timing: Timing) -> None:
+            share = "-" if timing.gflops is None else f"{timing.gflops / peak:.1%}"
             print(
                 f"{timing.controller:12} {timing.batch_size:5} {timing.engine:10} {timing.sequences_per_second:12,.0f} "
-                f"{timing.spread:7.0%} {timing.ratio:7.1f} {timing.gflops / peak:8.1%}",
+                f"{timing.spread:7.0%} {timing.ratio:7.1f} {share:>8}",
                 flush=True,
             )
 
@@ -139,13 +167,36 @@ def print_table(
         torch.set_num_threads(before)
 
 
+def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Name the processor, its cores, and the versions of what computes."""
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, numba {metadata.version('numba')}"
+    return f"{_processor(cpuinfo)}, {os.cpu_count()} core(s); {versions}"
+
+
+def _processor(cpuinfo: Path) -> str:
+    name = ""
+    try:
+        if platform.system() == "Linux":
+            found = re.search(r"^model name\s*:(.*)$", cpuinfo.read_text("utf-8", errors="replace"), re.MULTILINE)
+            name = found[1] if found else ""
+        elif platform.system() == "Darwin":
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            name = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+        else:
+            name = platform.processor()
+    except (OSError, subprocess.SubprocessError):
+        pass  # a table without the processor's name is better than none
+    return " ".join(name.split()) or "unknown processor"
+
+
 def _summary(
-    engine: str, controller: str, batch_size: int, seconds: list[float], reference: list[float], work: int
+    engine: str, controller: str, batch_size: int, seconds: list[float], reference: list[float], work: int | None
 ) -> Timing:
     median = statistics.median(seconds)
     low, _, high = statistics.quantiles(seconds, n=4)
     ratio = statistics.median(slow / fast for slow, fast in zip(reference, seconds, strict=True))
-    return Timing(engine, controller, batch_size, median, (high - low) / 2 / median, ratio, work / median / 1e9)
+    gflops = None if work is None else work / median / 1e9
+    return Timing(engine, controller, batch_size, median, (high - low) / 2 / median, ratio, gflops)
 
 
 def _turn(update: Update) -> float:
@@ -159,32 +210,43 @@ def _turn(update: Update) -> float:
 def _update(engine: str, controller: str, batch_size: int) -> Update:
     """Return a function that makes one training update of a machine of its own."""
     generator = torch.Generator().manual_seed(0)
-    machine = NTM(10, 9, controller, generator=generator)
     batch = tasks.make("copy").sample(batch_size, generator=generator, length=LENGTH)
-    config = TrainConfig(optimizer="graves_rmsprop", learning_rate=1e-4)
-    optimizer = build(config, machine.parameter_groups())
+    machine, groups, forward = _machine(engine, controller, generator)
+    optimizer = build(TrainConfig(optimizer="graves_rmsprop", learning_rate=1e-4), groups)
     parameters = list(machine.parameters())
-    step = None
-    if engine == "compiled":
-        torch.compiler.reset()  # the last case's code must not count towards the compiler's limit
-        step = torch.compile(_flat_step(machine.cell), dynamic=False)
 
     def update() -> None:
-        if step is None:
-            logits, _ = machine(batch.inputs, engine=engine)
-        else:
-            state = _flat(machine.initial_state(batch_size))
-            outputs = []
-            for features in batch.inputs.unbind(1):
-                logits, *state = step(features, *state)
-                outputs.append(logits)
-            logits = torch.stack(outputs, 1)
+        logits = forward(batch.inputs)
         optimizer.zero_grad()
         (cost_nats(logits, batch) / batch_size).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 10.0)
         optimizer.step()
 
     return update
+
+
+def _machine(
+    engine: str, controller: str, generator: torch.Generator
+) -> tuple[nn.Module, dict[str, list[nn.Parameter]], dnc_package.Forward]:
+    """Build a machine; return it, its parameters by group, and the engine's way from a batch of inputs to logits."""
+    if engine == "dnc":
+        model, forward = dnc_package.build(INPUTS, OUTPUTS, generator)
+        return model, {"all": list(model.parameters())}, forward
+    machine = NTM(INPUTS, OUTPUTS, controller, generator=generator)
+    if engine != "compiled":
+        return machine, machine.parameter_groups(), lambda inputs: machine(inputs, engine=engine)[0]
+    torch.compiler.reset()  # the last case's code must not count towards the compiler's limit
+    step = torch.compile(_flat_step(machine.cell), dynamic=False)
+
+    def compiled(inputs: Tensor) -> Tensor:
+        state = _flat(machine.initial_state(len(inputs)))
+        outputs = []
+        for features in inputs.unbind(1):
+            logits, *state = step(features, *state)
+            outputs.append(logits)
+        return torch.stack(outputs, 1)
+
+    return machine, machine.parameter_groups(), compiled
 
 
 def _flat(state: MachineState) -> list[Tensor]:
