@@ -261,16 +261,19 @@ def bench(arguments: list[str]) -> int:
         controllers: tuple[str, ...] = ("feedforward", "lstm"),
         turns: int = 7,
         threads: int = 1,
+        device: str = "cpu",
     ) -> dict[str, Any]:
         """Time training updates of copy (20 vectors, 128 slots), every engine beside the reference.
 
         Args:
-            engines: what to compare with the reference: compiled (torch.compile, needs a C++ compiler), fused, dnc (a
-                public package with another machine, a DNC; measured when installed, LSTM controller only).
+            engines: what to compare with the reference: compiled (torch.compile, needs a C++ compiler), fused, cuda
+                (needs --device cuda), dnc (a public package with another machine, a DNC; measured when installed, LSTM
+                controller only).
             batch: sequences per update.
             controllers: feedforward, lstm.
             turns: measurements of each engine, taken in turn with the others; medians are shown.
-            threads: threads that compute, at least 1.
+            threads: threads that compute on the CPU, at least 1.
+            device: cpu or cuda, where the reference runs; fused and dnc run on the CPU in any case.
         """
         return locals()
 

@@ -145,3 +145,18 @@ def test_the_other_machine_is_measured_by_default_when_its_package_is_installed(
     monkeypatch.setattr(speed, "print_table", lambda **options: given.update(options))
     assert main(["bench"]) == 0
     assert " ".join(given["engines"]).endswith(default)
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch, capsys):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["bench", "--device", "cuda", "--engines", "fused"]) == 2
+    assert "needs a CUDA device, and torch sees none" in capsys.readouterr().err
+    assert main(["bench", "--device", "tpu"]) == 2
+    assert "device must be among cpu, cuda; got 'tpu'" in capsys.readouterr().err
+
+
+def test_the_engine_for_gpus_is_compared_on_a_gpu(monkeypatch, capsys):
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert main(["bench", "--engines", "cuda"]) == 2
+    assert "device must be 'cuda' to compare the engine 'cuda'; got 'cpu'" in capsys.readouterr().err

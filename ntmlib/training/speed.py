@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ntmlib import tasks
+from ntmlib.engines import device_for
 from ntmlib.machine import MachineState, NTMCell
 from ntmlib.ntm import NTM
 from ntmlib.training import dnc_package
@@ -29,8 +30,10 @@ from ntmlib.training.config import TrainConfig
 from ntmlib.training.evaluation import cost_nats
 from ntmlib.training.optimizers import build
 
+DEVICES = ("cpu", "cuda")
 CONTROLLERS, BATCH_SIZES = ("feedforward", "lstm"), (1, 16, 64)
-ENGINES = ("compiled", "fused", "dnc")  # what is compared with the reference
+ENGINES = ("compiled", "fused", "cuda", "dnc")  # what is compared with the reference
+ON_CPU = ("fused", "dnc")  # wherever the reference runs
 INPUTS, OUTPUTS = 10, 9  # channels of copy
 LENGTH = 20  # vectors to copy; a sequence takes 41 steps
 SHORTEST_TURN = 0.05  # seconds: an engine's turn repeats its update until this much has passed
@@ -79,15 +82,23 @@ def operations(machine: NTM, steps: int) -> int:
     return 2 * 3 * steps * per_step
 
 
-def matrix_product_gflops(size: int = 1024, turns: int = 7) -> float:
-    """Measure what the processor reaches at its best: a large float32 matrix product, in GFLOP/s."""
-    matrix = torch.ones(size, size)
+def matrix_product_gflops(size: int = 1024, turns: int = 7, device: str = "cpu") -> float:
+    """Measure what a processor or a GPU reaches at its best: a large float32 matrix product, in GFLOP/s."""
+    matrix = torch.full((size, size), 0.1, device=device)
     fastest = float("inf")
     for _ in range(turns):
+        _wait(device)
         started = time.perf_counter()
         matrix @ matrix
+        _wait(device)
         fastest = min(fastest, time.perf_counter() - started)
     return 2 * size**3 / fastest / 1e9
+
+
+def _wait(device: str) -> None:
+    """Wait for a GPU to finish what it was given, without which a clock shows how fast work is handed out."""
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def compare(
@@ -96,8 +107,9 @@ def compare(
     batch_sizes: Iterable[int] = BATCH_SIZES,
     turns: int = 7,
     watch: Callable[[Timing], None] | None = None,
+    device: str = "cpu",
 ) -> list[Timing]:
-    """Time engines against the reference, which must be the first of them.
+    """Time engines against the reference, which must be the first of them and runs on ``device``.
 
     ``"compiled"`` is the reference with ``torch.compile`` around its step, which needs a C++ compiler. ``"dnc"`` is
     another machine (see ``dnc_package``), with an LSTM controller only: it takes no part in other cases.
@@ -113,7 +125,7 @@ def compare(
     for controller in controllers:
         present = [engine for engine in engines if engine != "dnc" or controller == "lstm"]
         for batch_size in batch_sizes:
-            updates = {engine: _update(engine, controller, batch_size) for engine in present}
+            updates = {engine: _update(engine, controller, batch_size, device) for engine in present}
             for update in updates.values():
                 update()  # compilation and first allocations do not count
             seconds: dict[str, list[float]] = {engine: [] for engine in present}
@@ -131,10 +143,16 @@ def compare(
 
 
 def print_table(
-    engines: Sequence[str], batch: Sequence[int], controllers: Sequence[str], turns: int, threads: int
+    engines: Sequence[str],
+    batch: Sequence[int],
+    controllers: Sequence[str],
+    turns: int,
+    threads: int,
+    device: str = "cpu",
 ) -> None:
     """Compare engines and print one line for each, as soon as it is known."""
-    for name, values, known in (("engines", engines, ENGINES), ("controllers", controllers, CONTROLLERS)):
+    named = (("engines", engines, ENGINES), ("controllers", controllers, CONTROLLERS), ("device", [device], DEVICES))
+    for name, values, known in named:
         if unknown := [value for value in values if value not in known]:
             raise ValueError(f"{name} must be among {', '.join(known)}; got {unknown[0]!r}")
     for name, number in (("turns", turns), ("threads", threads), *(("batch", size) for size in batch)):
@@ -142,12 +160,19 @@ def print_table(
             raise ValueError(f"{name} must be at least {2 if name == 'turns' else 1}; got {number}")
     if "dnc" in engines:
         dnc_package.load()
+    if device == "cuda" or "cuda" in engines:
+        device_for("cuda")
+    if device != "cuda" and "cuda" in engines:
+        raise ValueError(f"device must be 'cuda' to compare the engine 'cuda'; got {device!r}")
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        peak = matrix_product_gflops()
+        peak = matrix_product_gflops(4096 if device == "cuda" else 1024, device=device)
         print(describe_machine() + (f", dnc {dnc_package.version()}" if "dnc" in engines else ""))
-        print(f"{threads} thread(s), matrix product {peak:.0f} GFLOP/s, {turns} turns each")
+        where = torch.cuda.get_device_name() if device == "cuda" else f"{threads} thread(s)"
+        print(f"{where}, matrix product {peak:,.0f} GFLOP/s, {turns} turns each")
+        if device == "cuda" and set(engines) & set(ON_CPU):
+            print(f"{' and '.join(sorted(set(engines) & set(ON_CPU)))} on the CPU, {threads} thread(s)")
         if "dnc" in engines:
             print("dnc is another machine, a DNC that does more in a step, and has no feed-forward controller:")
             print("its rows, with the LSTM controller only, compare machines; its operations are not counted.")
@@ -155,14 +180,15 @@ def print_table(
         print(f"{'sequences/s':>12} {'spread':>7} {'ratio':>7} {'of peak':>8}")
 
         def show(timing: Timing) -> None:
-            share = "-" if timing.gflops is None else f"{timing.gflops / peak:.1%}"
+            elsewhere = device == "cuda" and timing.engine in ON_CPU
+            share = "-" if timing.gflops is None or elsewhere else f"{timing.gflops / peak:.1%}"
             print(
                 f"{timing.controller:12} {timing.batch_size:5} {timing.engine:10} {timing.sequences_per_second:12,.0f} "
                 f"{timing.spread:7.0%} {timing.ratio:7.1f} {share:>8}",
                 flush=True,
             )
 
-        compare(("reference", *engines), controllers, batch, turns, show)
+        compare(("reference", *engines), controllers, batch, turns, show, device)
     finally:
         torch.set_num_threads(before)
 
@@ -207,11 +233,12 @@ def _turn(update: Update) -> float:
     return (time.perf_counter() - started) / count
 
 
-def _update(engine: str, controller: str, batch_size: int) -> Update:
+def _update(engine: str, controller: str, batch_size: int, device: str = "cpu") -> Update:
     """Return a function that makes one training update of a machine of its own."""
+    home = "cpu" if engine in ON_CPU else device
     generator = torch.Generator().manual_seed(0)
-    batch = tasks.make("copy").sample(batch_size, generator=generator, length=LENGTH)
-    machine, groups, forward = _machine(engine, controller, generator)
+    batch = tasks.make("copy").sample(batch_size, generator=generator, length=LENGTH).to(torch.device(home))
+    machine, groups, forward = _machine(engine, controller, generator, home)
     optimizer = build(TrainConfig(optimizer="graves_rmsprop", learning_rate=1e-4), groups)
     parameters = list(machine.parameters())
 
@@ -221,18 +248,19 @@ def _update(engine: str, controller: str, batch_size: int) -> Update:
         (cost_nats(logits, batch) / batch_size).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 10.0)
         optimizer.step()
+        _wait(home)
 
     return update
 
 
 def _machine(
-    engine: str, controller: str, generator: torch.Generator
+    engine: str, controller: str, generator: torch.Generator, home: str
 ) -> tuple[nn.Module, dict[str, list[nn.Parameter]], dnc_package.Forward]:
     """Build a machine; return it, its parameters by group, and the engine's way from a batch of inputs to logits."""
     if engine == "dnc":
         model, forward = dnc_package.build(INPUTS, OUTPUTS, generator)
         return model, {"all": list(model.parameters())}, forward
-    machine = NTM(INPUTS, OUTPUTS, controller, generator=generator)
+    machine = NTM(INPUTS, OUTPUTS, controller, generator=generator).to(home)
     if engine != "compiled":
         return machine, machine.parameter_groups(), lambda inputs: machine(inputs, engine=engine)[0]
     torch.compiler.reset()  # the last case's code must not count towards the compiler's limit
