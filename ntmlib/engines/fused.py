@@ -258,7 +258,7 @@ class _Run:
             d_memory[:] = given[1].transpose(0, 2, 1)
         weighting_shape = (batch, heads, slots)
         d_weighting = np.concatenate([taken(3, weighting_shape), taken(2, weighting_shape)], 1)
-        d_reads = taken(4, (batch, heads * width))
+        d_reads = taken(4, (batch, 1, heads * width))
         d_hidden, d_cell = taken(5, (batch, layers, units)), taken(6, (batch, layers, units))
         d_gates = np.empty((layers, batch, time, kept["gates"].shape[3] if self.lstm else units), dtype)
         d_told = np.zeros(kept["told"].shape, dtype)

@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import overload
 
 from ntmlib.engines.compilation import compiled as _compiled
+from ntmlib.engines.products import add_outer, add_product, add_products, add_rows
 
 SQUARED_NORM_FLOOR = 1e-4  # as in ntmlib.machine.addressing; tests hold them equal
 WEIGHT_FLOOR = 1e-12
@@ -160,58 +161,6 @@ def softplus(x):
 def softplus_slope(y):
     """Slope of ``softplus`` where its value is ``y``."""
     return 1.0 if y > 20.0 else -math.expm1(-y)
-
-
-# ---------------------------------------------------------------------------------------------------------
-# Products. Eight rows at a time: one pass over the result for eight multiplications.
-
-
-@_compiled
-def add_product(vector, rows, out):
-    """``out += vector @ rows``."""
-    wide, full = out.shape[0], rows.shape[0] - rows.shape[0] % 8
-    for k in range(0, full, 8):
-        a, b, c, d = vector[k], vector[k + 1], vector[k + 2], vector[k + 3]
-        e, f, g, h = vector[k + 4], vector[k + 5], vector[k + 6], vector[k + 7]
-        ra, rb, rc, rd = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
-        re, rf, rg, rh = rows[k + 4], rows[k + 5], rows[k + 6], rows[k + 7]
-        for i in range(wide):
-            out[i] += a * ra[i] + b * rb[i] + c * rc[i] + d * rd[i] + e * re[i] + f * rf[i] + g * rg[i] + h * rh[i]
-    for k in range(full, rows.shape[0]):
-        a, ra = vector[k], rows[k]
-        for i in range(wide):
-            out[i] += a * ra[i]
-
-
-@_compiled
-def add_outer(left, right, out):
-    """``out += left.T @ right``, rows being steps: the gradient of a matrix from all steps at once."""
-    steps, wide = left.shape[0], out.shape[1]
-    full = steps - steps % 8
-    for t in range(0, full, 8):
-        ra, rb, rc, rd = right[t], right[t + 1], right[t + 2], right[t + 3]
-        re, rf, rg, rh = right[t + 4], right[t + 5], right[t + 6], right[t + 7]
-        for n in range(left.shape[1]):
-            a, b, c, d = left[t, n], left[t + 1, n], left[t + 2, n], left[t + 3, n]
-            e, f, g, h = left[t + 4, n], left[t + 5, n], left[t + 6, n], left[t + 7, n]
-            row = out[n]
-            for i in range(wide):
-                row[i] += a * ra[i] + b * rb[i] + c * rc[i] + d * rd[i] + e * re[i] + f * rf[i] + g * rg[i] + h * rh[i]
-    for t in range(full, steps):
-        ra = right[t]
-        for n in range(left.shape[1]):
-            a, row = left[t, n], out[n]
-            for i in range(wide):
-                row[i] += a * ra[i]
-
-
-@_compiled
-def add_rows(rows, out):
-    """``out += rows.sum(0)``."""
-    for t in range(rows.shape[0]):
-        row = rows[t]
-        for i in range(out.shape[0]):
-            out[i] += row[i]
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -438,27 +387,26 @@ def inverse_norms(memory, out):
 
 
 @_compiled
-def write(before, after, told, kept, heads, width, shifts):
-    """Erase with every head, then add with every head (eq. 3, 4). ``before`` and ``after`` may be the same."""
-    one = before.dtype.type(1)
+def write(memory, told, kept, heads, width, shifts):
+    """Erase with every head, then add with every head (eq. 3, 4), in place."""
+    one = memory.dtype.type(1)
     pair, start = 2 * (width + 3 + shifts) + 2 * width, 2 * (width + 3 + shifts)
-    slots = before.shape[1]
+    slots = memory.shape[1]
     for j in range(width):
-        old, new = before[j], after[j]
+        row = memory[j]
         if heads == 1:
             e, a, w = told[start + j], told[start + width + j], kept[0, FINAL]
             for i in range(slots):
-                new[i] = old[i] * (one - w[i] * e) + w[i] * a
-        else:
-            copy(old, new)
-            for h in range(heads):
-                e, w = told[h * pair + start + j], kept[h, FINAL]
-                for i in range(slots):
-                    new[i] *= one - w[i] * e
-            for h in range(heads):
-                a, w = told[h * pair + start + width + j], kept[h, FINAL]
-                for i in range(slots):
-                    new[i] += w[i] * a
+                row[i] = row[i] * (one - w[i] * e) + w[i] * a
+            continue
+        for h in range(heads):
+            e, w = told[h * pair + start + j], kept[h, FINAL]
+            for i in range(slots):
+                row[i] *= one - w[i] * e
+        for h in range(heads):
+            a, w = told[h * pair + start + width + j], kept[h, FINAL]
+            for i in range(slots):
+                row[i] += w[i] * a
 
 
 @_compiled
@@ -542,32 +490,34 @@ def forward(
         while lengths[active - 1] <= t:
             active -= 1
         for layer in range(layers):  # the controller
+            out, j = (gates[layer], t) if lstm else (hidden[layer], t + 1)
             for b in range(first, active):
-                out = gates[layer, b, t] if lstm else hidden[layer, b, t + 1]
-                copy(bias[layer], out)
-                if layer == 0:
-                    add_product(inputs[b, t], w_in, out)
-                    add_product(reads[b, t], w_read, out)
-                else:
-                    add_product(hidden[layer - 1, b, t + 1], w_up[layer - 1], out)
+                copy(bias[layer], out[b, j])
+            if layer == 0:
+                add_products(inputs, t, w_in, out, j, first, active)
+                add_products(reads, t, w_read, out, j, first, active)
+            else:
+                add_products(hidden[layer - 1], t + 1, w_up[layer - 1], out, j, first, active)
+            if lstm:
+                add_products(hidden[layer], t, w_back[layer], out, j, first, active)
+            for b in range(first, active):
                 if lstm:
-                    add_product(hidden[layer, b, t], w_back[layer], out)
-                    lstm_step(out, cells[layer, b, t], cells[layer, b, t + 1], hidden[layer, b, t + 1], units)
+                    lstm_step(out[b, j], cells[layer, b, t], cells[layer, b, t + 1], hidden[layer, b, t + 1], units)
                 else:
-                    squash(out, 0)
+                    squash(out[b, j], 0)
         for b in range(first, active):  # what it tells the heads
-            raw = told[b, t]
-            copy(b_head, raw)
-            add_product(hidden[layers - 1, b, t + 1], w_head, raw)
+            copy(b_head, told[b, t])
+        add_products(hidden[layers - 1], t + 1, w_head, told, t, first, active)
+        for b in range(first, active):
             for h in range(heads):
-                squash_pair(raw[h * pair : (h + 1) * pair], width, shifts)
+                squash_pair(told[b, t, h * pair : (h + 1) * pair], width, shifts)
         for b in range(first, active):  # write, then read
             if t % every == 0:
                 for j in range(width):
                     copy(memory[b, j], marks[b, t // every, j])
             for h in range(2 * heads):
                 if h == heads:
-                    write(memory[b], memory[b], told[b, t], kept[b, t], heads, width, shifts)
+                    write(memory[b], told[b, t], kept[b, t], heads, width, shifts)
                     inverse_norms(memory[b], norms[b, t + 1])
                 previous = kept[b, t - 1, h, FINAL] if t > 0 else start[b, h]
                 order = (h % heads) * pair + (0 if h >= heads else size)
@@ -639,23 +589,24 @@ def backward(
         begin = segment * every
         for b in range(first, last):
             for t in range(begin, min(begin + every, lengths[b])):
-                if t == begin:
-                    for j in range(width):
-                        copy(marks[b, segment, j], replay[b - first, 0, j])
-                k = t - begin
-                write(replay[b - first, k], replay[b - first, k + 1], told[b, t], kept[b, t], heads, width, shifts)
+                before, after = replay[b - first, t - begin], replay[b - first, t - begin + 1]
+                for j in range(width):
+                    if t == begin:
+                        copy(marks[b, segment, j], before[j])
+                    copy(before[j], after[j])
+                write(after, told[b, t], kept[b, t], heads, width, shifts)
         active = first
         for t in range(min(begin + every, lengths[first]) - 1, begin - 1, -1):
             while active < last and lengths[active] > t:
                 active += 1
+            add_products(d_logits, t, w_out, d_hidden, layers - 1, first, active)
+            add_products(d_logits, t, v_out, d_reads, 0, first, active)
             for b in range(first, active):
                 before, after = replay[b - first, t - begin], replay[b - first, t - begin + 1]
-                add_product(d_logits[b, t], w_out, d_hidden[b, layers - 1])
-                add_product(d_logits[b, t], v_out, d_reads[b])
                 for h in range(2 * heads - 1, -1, -1):  # read heads, the write, write heads
                     reading, d_w = h >= heads, d_weighting[b, h]
                     if reading:
-                        d_r = d_reads[b, (h - heads) * width : (h - heads + 1) * width]
+                        d_r = d_reads[b, 0, (h - heads) * width : (h - heads + 1) * width]
                         add_product(d_r, after, d_w)
                         for j in range(width):
                             d_row, w, d = d_memory[b, j], kept[b, t, h, FINAL], d_r[j]
@@ -677,9 +628,8 @@ def backward(
                 for h in range(heads):
                     low, high = h * pair, (h + 1) * pair
                     unsquash_pair(told[b, t, low:high], d_told[b, t, low:high], width, shifts)
-                d_reads[b, :] = zero
-            for b in range(first, active):
-                add_product(d_told[b, t], w_head, d_hidden[b, layers - 1])
+                d_reads[b, 0, :] = zero
+            add_products(d_told, t, w_head, d_hidden, layers - 1, first, active)
             for layer in range(layers - 1, -1, -1):
                 for b in range(first, active):
                     d_h, d_pre = d_hidden[b, layer], d_gates[layer, b, t]
@@ -688,19 +638,19 @@ def backward(
                             gates[layer, b, t], cells[layer, b, t], cells[layer, b, t + 1], d_h, d_cell[b, layer],
                             d_pre, squashed, units,
                         )  # fmt: skip
-                        d_h[:] = zero
-                        add_product(d_pre, w_back[layer], d_h)
                     else:
                         for n in range(units):
                             out = hidden[layer, b, t + 1, n]
                             d_pre[n] = d_h[n] * (one - out * out)
-                            d_h[n] = zero
-                    if layer > 0:
-                        add_product(d_pre, w_up[layer - 1], d_hidden[b, layer - 1])
-                    else:
-                        add_product(d_pre, w_read, d_reads[b])
-                        if want_inputs:
-                            add_product(d_pre, w_in, d_inputs[b, t])
+                    d_h[:] = zero
+                if lstm:
+                    add_products(d_gates[layer], t, w_back[layer], d_hidden, layer, first, active)
+                if layer > 0:
+                    add_products(d_gates[layer], t, w_up[layer - 1], d_hidden, layer - 1, first, active)
+                else:
+                    add_products(d_gates[0], t, w_read, d_reads, 0, first, active)
+                    if want_inputs:
+                        add_products(d_gates[0], t, w_in, d_inputs, t, first, active)
     for b in range(first, last):  # all steps at once
         n = lengths[b]
         add_outer(d_told[b, :n], hidden[layers - 1, b, 1 : n + 1], dw_head)
