@@ -113,10 +113,10 @@ _wide_tile, _narrow_tile = _tile(4, 2), _tile(4, 1)
 
 
 @partial(_compiled, ordered=True)
-def _add_tiles(left, rows, out, first, last):
-    """``out += left @ rows`` in rows ``first`` to ``last``, four or a multiple of it, at least a vector wide."""
+def _add_tiles(left, rows, out, count):
+    """``out += left @ rows`` in the first ``count`` rows, a multiple of four; at least a vector wide."""
     wide, lanes = rows.shape[1], VECTOR_BYTES // out.itemsize
-    for s in range(first, last, 4):
+    for s in range(0, count, 4):
         start = 0
         while start + 2 * lanes <= wide:
             _wide_tile(left, rows, out, s, start, 0)
@@ -145,24 +145,22 @@ def add_product(vector, rows, out):
 
 
 @partial(_compiled, ordered=True)
-def add_products(vectors, i, rows, out, j, first, last):
-    """``out[b, j] += vectors[b, i] @ rows`` for sequences ``first`` to ``last``."""
-    tiled = first
-    if rows.shape[1] >= VECTOR_BYTES // out.itemsize:
-        tiled = last - (last - first) % 4
-        _add_tiles(vectors[:, i], rows, out[:, j], first, tiled)
-    for b in range(tiled, last):
+def add_products(vectors, i, rows, out, j, count):
+    """``out[b, j] += vectors[b, i] @ rows`` for the first ``count`` sequences."""
+    tiled = count - count % 4 if rows.shape[1] >= VECTOR_BYTES // out.itemsize else 0
+    _add_tiles(vectors[:, i], rows, out[:, j], tiled)
+    for b in range(tiled, count):
         add_product(vectors[b, i], rows, out[b, j])
 
 
 @partial(_compiled, ordered=True)
 def add_outer(left, right, out):
     """``out += left.T @ right``, rows being steps: the gradient of a matrix from all steps at once."""
-    turned, tiled = left.T, 0
-    if right.shape[1] >= VECTOR_BYTES // out.itemsize:
-        tiled = turned.shape[0] - turned.shape[0] % 4
-        _add_tiles(turned, right, out, 0, tiled)
-    for n in range(tiled, turned.shape[0]):
+    turned = left.T
+    count = turned.shape[0]
+    tiled = count - count % 4 if right.shape[1] >= VECTOR_BYTES // out.itemsize else 0
+    _add_tiles(turned, right, out, tiled)
+    for n in range(tiled, count):
         add_product(turned[n], right, out[n])
 
 
