@@ -55,6 +55,24 @@ def test_graves_rmsprop_stays_finite_for_a_huge_constant_gradient():
     assert parameter.isfinite().all()
 
 
+def test_graves_rmsprop_gives_the_same_bits_however_the_parameters_are_grouped():
+    """The state of a group lies in one vector; that is only to be fast. Now and then one has no gradient."""
+    shapes, found = [(33, 7), (5,), (), (2, 3, 4)], []
+    for apart in (False, True):
+        generator = torch.Generator().manual_seed(0)
+        parameters = [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+        optimizer = GravesRMSProp([{"params": [p]} for p in parameters] if apart else parameters, lr=0.003)
+        for step in range(8):
+            for p in parameters:
+                p.grad = torch.randn(p.shape, generator=generator)
+            parameters[step % 4].grad = parameters[step % 4].grad if step % 2 else None
+            optimizer.step()
+            if step == 5:
+                load_state_tensors(optimizer, state_tensors(optimizer))
+        found.append([*(p.detach() for p in parameters), *state_tensors(optimizer).values()])
+    assert all(map(torch.equal, *found))
+
+
 def test_graves_rmsprop_leaves_a_parameter_without_gradient_alone():
     moved, still = parameter_with_gradient(1.0, 1.0), torch.nn.Parameter(torch.ones(1))
     GravesRMSProp([moved, still]).step()

@@ -34,27 +34,33 @@ def unsupported(cell: NTMCell, inputs: Tensor, state: MachineState) -> str | Non
     """Say why this engine cannot run a case, or return ``None`` if it can."""
     if type(cell) is not NTMCell or type(cell.controller) not in (FeedForwardController, LSTMController):
         return "it computes the step of NTMCell and its two controllers; got a class of another kind"
-    if any(module._forward_hooks or module._forward_pre_hooks for module in cell.modules()):
+    if _is_hooked(cell):
         return "it calls no part of the cell by itself, so hooks on them would see nothing"
-    tensors = [inputs, state.memory, state.read_weighting, state.write_weighting, state.read_vector]
-    tensors += [*state.controller, *_parameters(cell)]
-    if any(tensor.device.type != "cpu" for tensor in tensors):
-        return f"it runs on the CPU; got a tensor on {next(t.device for t in tensors if t.device.type != 'cpu')}"
-    if inputs.dtype not in (torch.float32, torch.float64):
-        return f"it computes in float32 or float64; got {inputs.dtype}"
-    if any(tensor.dtype != inputs.dtype for tensor in tensors):
-        return f"inputs, state and parameters must share one dtype; got {sorted({str(t.dtype) for t in tensors})}"
+    dtype, recording = inputs.dtype, torch.is_grad_enabled()
+    if dtype not in (torch.float32, torch.float64):
+        return f"it computes in float32 or float64; got {dtype}"
+    for tensor in (inputs, *_parts(state), *_parameters(cell)):
+        if not tensor.is_cpu:
+            return f"it runs on the CPU; got a tensor on {tensor.device}"
+        if tensor.dtype != dtype:
+            return f"inputs, state and parameters must share one dtype; got {dtype} and {tensor.dtype}"
+        if unpack_dual(tensor).tangent is not None or not _has_numbers(tensor):
+            return "torch.func and forward-mode derivatives look into single operations"
+        if recording and tensor.is_inference():
+            return "tensors made in inference mode cannot be kept for a gradient"
     if torch.is_autocast_enabled("cpu"):
         return "autocast asks for a dtype of its own"
-    if any(unpack_dual(tensor).tangent is not None or not _has_numbers(tensor) for tensor in tensors):
-        return "torch.func and forward-mode derivatives look into single operations"
-    if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in tensors):
-        return "tensors made in inference mode cannot be kept for a gradient"
     if inputs.shape[0] == 0 or inputs.shape[1] == 0:
         return f"it needs at least one sequence and one step; got {list(inputs.shape[:2])}"
-    if not np.abs(state.memory.detach().numpy()).max() < LARGEST_MEMORY:
+    if not np.abs(_numpy(state.memory)).max() < LARGEST_MEMORY:
         return f"memory must be finite and below {LARGEST_MEMORY:g}"
     return None
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    if module._forward_hooks or module._forward_pre_hooks:
+        return True
+    return any(_is_hooked(part) for part in module._modules.values() if part is not None)
 
 
 def _has_numbers(tensor: Tensor) -> bool:
@@ -63,6 +69,10 @@ def _has_numbers(tensor: Tensor) -> bool:
     except RuntimeError:  # a stand-in, as torch.func and fake tensors use them
         return False
     return True
+
+
+def _parts(state: MachineState) -> tuple[Tensor, ...]:
+    return state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller
 
 
 def _linears(cell: NTMCell) -> list[nn.Linear]:
@@ -96,8 +106,7 @@ def unroll(
         inputs, state = inputs[order], state.map(lambda tensor: tensor[order])
     else:
         steps = torch.full((inputs.shape[0],), inputs.shape[1], device="cpu")
-    parts = (inputs, state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller)
-    results = _Unroll.apply(cell, steps.numpy().astype(np.int64), *parts, *_parameters(cell))
+    results = _Unroll.apply(cell, steps.numpy().astype(np.int64), inputs, *_parts(state), *_parameters(cell))
     if order is not None:
         back = order.argsort()
         results = tuple(result[back] for result in results)

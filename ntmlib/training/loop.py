@@ -102,17 +102,18 @@ class Trainer:
         nats = cost_nats(logits, batch)
         num_sequences = self.config.batch_size
         num_bits = int(batch.mask.sum()) * batch.targets.shape[-1]
-        self.optimizer.zero_grad()
+        for parameter in self._parameters:
+            parameter.grad = None
         (nats / (num_bits if self.config.objective == "bit" else num_sequences)).backward()
 
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = optimizers.norm_of(gradients)
         cost, gradient_norm = torch.stack([nats.detach(), norm]).tolist()
         self._check(update, loss=cost, gradient=gradient_norm)
         self._clip(gradients, norm)
         self._set_learning_rates(update)
         self.optimizer.step()
-        self._check(update, weights=float(torch.nn.utils.get_total_norm(self._parameters)))
+        self._check(update, weights=optimizers.norm_of(self._parameters).item())
 
         self.update = update
         bits = cost * BITS_PER_NAT
@@ -152,7 +153,7 @@ class Trainer:
 
     def _clip(self, gradients: list[torch.Tensor], norm: torch.Tensor) -> None:
         if self.config.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip_norm, norm)
+            optimizers.clip_norm(self._parameters, norm, self.config.clip_norm)
         if self.config.clip_value is not None:
             torch._foreach_clamp_min_(gradients, -self.config.clip_value)
             torch._foreach_clamp_max_(gradients, self.config.clip_value)

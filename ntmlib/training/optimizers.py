@@ -1,13 +1,15 @@
 """Optimizers: Graves' RMSProp, as the paper trained with, and torch's Adam."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ntmlib.training.config import TrainConfig
 
+STATE = ("mean_square", "mean", "velocity")
 Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 
@@ -46,34 +48,56 @@ class GravesRMSProp(torch.optim.Optimizer):
                 raise ValueError(f"{name} must be above 0; got {value!r}")
         super().__init__(params, {"lr": lr, "momentum": momentum, "decay": decay, "floor": floor})
 
+        self._joined: dict[tuple[Tensor, ...], tuple[list[Tensor], list[list[Tensor]]]] = {}
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Take one step. Parameters without a gradient stay as they are."""
         for group in self.param_groups:
-            parameters = [p for p in group["params"] if p.grad is not None]
+            parameters = tuple(p for p in group["params"] if p.grad is not None)
             if not parameters:
                 continue
-            gradients = [p.grad for p in parameters]
-            for parameter in parameters:
-                if not self.state[parameter]:
-                    for name in ("mean_square", "mean", "velocity"):
-                        self.state[parameter][name] = torch.zeros_like(parameter)
-            mean_squares, means, velocities = (
-                [self.state[p][name] for p in parameters] for name in ("mean_square", "mean", "velocity")
-            )
-            decay = group["decay"]
-            torch._foreach_mul_(mean_squares, decay)
-            torch._foreach_addcmul_(mean_squares, gradients, gradients, 1 - decay)
-            torch._foreach_mul_(means, decay)
-            torch._foreach_add_(means, gradients, alpha=1 - decay)
-
-            spread = torch._foreach_addcmul(mean_squares, means, means, -1)
-            torch._foreach_clamp_min_(spread, 0.0)  # a variance, but for rounding
-            torch._foreach_add_(spread, group["floor"])
-            torch._foreach_sqrt_(spread)
-            torch._foreach_mul_(velocities, group["momentum"])
-            torch._foreach_addcdiv_(velocities, gradients, spread, -group["lr"])
+            (mean_square, mean, velocity), (*_, velocities) = self._join(parameters)
+            gradient, decay = torch.cat([p.grad.flatten() for p in parameters]), group["decay"]
+            mean_square.mul_(decay).addcmul_(gradient, gradient, value=1 - decay)
+            mean.mul_(decay).add_(gradient, alpha=1 - decay)
+            spread = mean_square.addcmul(mean, mean, value=-1).clamp_min_(0.0)  # a variance, but for rounding
+            spread.add_(group["floor"]).sqrt_()
+            velocity.mul_(group["momentum"]).addcdiv_(gradient, spread, value=-group["lr"])
             torch._foreach_add_(parameters, velocities)
+
+    def _join(self, parameters: tuple[Tensor, ...]) -> tuple[list[Tensor], list[list[Tensor]]]:
+        """Return the state of some parameters as three vectors, and their parts, the states of single parameters.
+
+        Ten operations on each of a dozen parameters would take a small machine's update as long as all else.
+        """
+        vectors, parts = self._joined.get(parameters, ([], []))
+        known = zip(STATE, parts, strict=False)
+        if vectors and all(self.state[p].get(n) is v for n, row in known for p, v in zip(parameters, row, strict=True)):
+            return vectors, parts
+        vectors, parts = [], []
+        for name in STATE:
+            values = [self.state[p][name] if name in self.state[p] else torch.zeros_like(p) for p in parameters]
+            vectors.append(torch.cat([value.flatten() for value in values]))
+            split = vectors[-1].split([p.numel() for p in parameters])
+            parts.append([part.view_as(p) for part, p in zip(split, parameters, strict=True)])
+            for parameter, part in zip(parameters, parts[-1], strict=True):
+                self.state[parameter][name] = part
+        self._joined = {key: value for key, value in self._joined.items() if not set(key) & set(parameters)}
+        self._joined[parameters] = vectors, parts
+        return vectors, parts
+
+
+@torch.no_grad()
+def norm_of(tensors: Sequence[Tensor]) -> Float[Tensor, ""]:
+    """Return the length of all tensors as one vector: torch's ``get_total_norm`` without its preparations."""
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tuple(tensors))))
+
+
+def clip_norm(parameters: Sequence[Tensor], norm: Float[Tensor, ""], largest: float) -> None:
+    """Shrink gradients of length ``norm`` to the length ``largest`` if they are longer."""
+    if norm.item() > 0.99999 * largest:  # below, torch would multiply all of them by 1
+        torch.nn.utils.clip_grads_with_norm_(parameters, largest, norm)
 
 
 def build(config: TrainConfig, parameter_groups: dict[str, list[torch.nn.Parameter]]) -> torch.optim.Optimizer:
@@ -92,7 +116,7 @@ def build(config: TrainConfig, parameter_groups: dict[str, list[torch.nn.Paramet
 def state_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's memory as named tensors, ``<index of the parameter>/<name>``."""
     return {
-        f"{index}/{name}": value
+        f"{index}/{name}": value.clone()  # each with memory of its own
         for index, parameter in enumerate(_parameters(optimizer))
         for name, value in optimizer.state.get(parameter, {}).items()
     }

@@ -17,7 +17,7 @@ from ntmlib.machine import MachineState, NTMCell
 from ntmlib.ntm import NTM
 from ntmlib.training.config import TrainConfig
 from ntmlib.training.evaluation import cost_nats
-from ntmlib.training.optimizers import build
+from ntmlib.training.optimizers import build, clip_norm, norm_of
 
 CONTROLLERS, BATCH_SIZES = ("feedforward", "lstm"), (1, 16, 64)
 LENGTH = 20  # vectors to copy; a sequence takes 41 steps
@@ -179,9 +179,10 @@ def _update(engine: str, controller: str, batch_size: int) -> Update:
                 logits, *state = step(features, *state)
                 outputs.append(logits)
             logits = torch.stack(outputs, 1)
-        optimizer.zero_grad()
+        for parameter in parameters:
+            parameter.grad = None
         (cost_nats(logits, batch) / batch_size).backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 10.0)
+        clip_norm(parameters, norm_of([parameter.grad for parameter in parameters if parameter.grad is not None]), 10.0)
         optimizer.step()
 
     return update
