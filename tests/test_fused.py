@@ -1,9 +1,13 @@
 """The fused engine gives the reference's numbers: outputs, final state and every gradient."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from fused_cases import gradients, parts, random_state, relative_error, results, unfolded
@@ -11,7 +15,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import ntmlib
-from ntmlib.engines import Engine, fused, reference
+from ntmlib.engines import Engine, fused, plan, reference
+from ntmlib.engines.plan import Plan
 from ntmlib.machine import MachineConfig, MachineState
 from ntmlib.machine.config import MEMORY_INITS, WEIGHTING_INITS
 
@@ -38,7 +43,17 @@ def cases(draw: st.DrawFn, max_time: int = 30) -> dict[str, Any]:
     batch, time = draw(st.integers(1, 19)), draw(st.integers(1, max_time))
     ragged = st.lists(st.integers(0, time), min_size=batch, max_size=batch)
     return {"config": config, "batch": batch, "time": time, "lengths": draw(st.none() | ragged),
-            "seed": draw(st.integers(0, 10_000)), "own_start": draw(st.booleans())}  # fmt: skip
+            "windows": draw(st.booleans()), "own_start": draw(st.booleans()),
+            "seed": draw(st.integers(0, 10_000))}  # fmt: skip
+
+
+@contextmanager
+def limit_of_what_is_kept(limit: int | None) -> Iterator[None]:
+    """With a limit of 0, long sequences are computed window by window, as large ones are."""
+    Plan.of.cache_clear()
+    with mock.patch.object(plan, "LARGEST_KEPT", plan.LARGEST_KEPT if limit is None else limit):
+        yield
+    Plan.of.cache_clear()
 
 
 def disagreement(case: dict[str, Any], dtype: torch.dtype, scale: float = 1.0, sharp: float = 0.0) -> float:
@@ -55,7 +70,9 @@ def disagreement(case: dict[str, Any], dtype: torch.dtype, scale: float = 1.0, s
         converted = copy.deepcopy(machine).to(dtype), inputs.to(dtype), state.map(lambda tensor: tensor.to(dtype))
         return [tensor.double() for tensor in results(engine, *converted, lengths)[0]]
 
-    found, exact = run(fused, dtype), run(reference, torch.float64)
+    with limit_of_what_is_kept(0 if case["windows"] else None):
+        found = run(fused, dtype)
+    exact = run(reference, torch.float64)
     expected = exact if dtype == torch.float64 else run(reference, dtype)
     longest = max(tensor.norm() for tensor in exact)
     unit = [STRICT[dtype] * max(tensor.norm(), 1e-4 * longest) for tensor in exact]
@@ -144,6 +161,33 @@ def test_the_first_updates_stay_together_in_float32(controller):
     _, expected = train(make(controller), "reference", 30)
     _, found = train(make(controller), "fused", 30)
     torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("controller", ["feedforward", "lstm"])
+def test_computing_windows_again_changes_no_output_and_only_the_order_of_gradient_sums(controller):
+    machine = make(controller).double()
+    inputs = torch.randn(11, 40, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    state = random_state(machine.config, 11, torch.float64, torch.Generator().manual_seed(2))
+    lengths = torch.tensor([40, 0, 1, 39, 13, 40, 12, 26, 25, 24, 8])
+    expected, cotangents = results(fused, machine, inputs, state, lengths)
+    with limit_of_what_is_kept(0):
+        assert 2 < Plan.of(machine.config, 11, 40, np.dtype(np.float64)).window < 39
+        found, _ = results(fused, machine, inputs, state, lengths, cotangents)
+    outputs = len(cotangents)
+    assert all(map(torch.equal, found[:outputs], expected[:outputs]))
+    assert max(map(relative_error, found[outputs:], expected[outputs:])) < 1e-13
+
+
+def test_what_is_kept_grows_with_the_root_of_the_length_where_it_would_be_large():
+    machine = make("lstm")
+
+    def kept(steps: int) -> int:
+        logits, _ = machine(torch.zeros(1, steps, 10), engine="fused")
+        return sum(tensor.nbytes for tensor in logits.grad_fn.saved_tensors[-1:])
+
+    with limit_of_what_is_kept(0):
+        assert kept(1600) < 5 * kept(100)
+    assert kept(1600) > 15 * kept(100)
 
 
 @pytest.mark.parametrize("cut", [False, True])

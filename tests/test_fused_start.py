@@ -62,6 +62,18 @@ def test_a_cache_folder_that_does_not_exist_is_made(tmp_path):
     assert list((tmp_path / "a").rglob("*.nbi"))
 
 
+def test_what_calls_a_changed_function_of_another_file_is_compiled_anew(tmp_path):
+    shutil.copytree(LIBRARY, tmp_path / "ntmlib", ignore=shutil.ignore_patterns("__pycache__"))
+    program = ONE_KERNEL + "print(sum(kernels.squash.stats.cache_hits.values()))"
+    environment = {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    hits = []
+    for _ in range(2):
+        hits += [ok(python(program, **environment)).split()[-1] for _ in range(2)]
+        with (tmp_path / "ntmlib" / "engines" / "products.py").open("a") as products:
+            products.write("# changed")
+    assert hits == ["0", "1", "0", "1"]
+
+
 @pytest.fixture
 def library_nobody_can_write_beside(tmp_path, monkeypatch) -> str:
     """A copy of the library whose ``__pycache__`` is a file: no user can make a folder of it, root included."""

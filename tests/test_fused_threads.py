@@ -12,7 +12,7 @@ import torch
 from fused_cases import parts
 
 import ntmlib
-from ntmlib.engines import fused, kernels
+from ntmlib.engines import fused, kernels, plan
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +20,7 @@ def threads_are_restored() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+    plan.Plan.of.cache_clear()
 
 
 def fingerprint(batch: int = 40, seed: int = 0, controller: str = "lstm") -> str:
@@ -35,9 +36,12 @@ def fingerprint(batch: int = 40, seed: int = 0, controller: str = "lstm") -> str
     return hashlib.sha256(b"".join(tensor.detach().numpy().tobytes() for tensor in tensors)).hexdigest()
 
 
+@pytest.mark.parametrize("largest_kept", [0, plan.LARGEST_KEPT])
 @pytest.mark.parametrize("batch", [1, 9, 64, 200])
 @pytest.mark.parametrize("controller", ["feedforward", "lstm"])
-def test_the_number_of_threads_changes_no_bit(controller, batch):
+def test_the_number_of_threads_changes_no_bit(controller, batch, largest_kept, monkeypatch):
+    monkeypatch.setattr(plan, "LARGEST_KEPT", largest_kept)
+    plan.Plan.of.cache_clear()
     found = set()
     for threads in (1, 2, 4, 3):
         torch.set_num_threads(threads)

@@ -166,15 +166,15 @@ def test_rebuilding_the_memory_by_division_would_lose_it():
     assert errors[0] < 1e-5 < errors[1] < 1e-3 < errors[2] < 0.1 < errors[3]
 
 
-def test_writing_in_place_is_writing():
-    """The same function from the same copy; in place or not, to a rounding."""
+def test_writing_erases_then_adds():
+    """Where a slot is erased completely, only what is added is left."""
     generator = np.random.default_rng(0)
     told, kept = generator.random(40, np.float32), generator.random((2, 4, 30), np.float32)
-    told[12:18] = 1.0  # erases all where the weighting is 1
+    told[18:21] = 1.0  # erases all where the weighting is 1
     kept[0, kernels.FINAL, :3] = 1.0
-    before = generator.standard_normal((3, 30)).astype(np.float32)
-    after, in_place = np.empty_like(before), before.copy()
-    kernels.write(before, after, told, kept, 1, 3, 3)
-    kernels.write(in_place, in_place, told, kept, 1, 3, 3)
-    np.testing.assert_allclose(after, in_place, rtol=2e-7, atol=1e-7)
-    assert np.isfinite(after).all()
+    memory = generator.standard_normal((3, 30)).astype(np.float32)
+    weighting, erase, add = kept[0, kernels.FINAL], told[18:21, None], told[21:24, None]
+    expected = memory.astype(np.float64) * (1 - weighting * erase) + weighting * add
+    kernels.write(memory, told, kept, 1, 3, 3)
+    np.testing.assert_allclose(memory, expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(memory[:, :3], np.broadcast_to(add, (3, 3)))

@@ -1,8 +1,18 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from ntmlib.training.config import TrainConfig
-from ntmlib.training.optimizers import GravesRMSProp, build, load_state_tensors, state_tensors
+from ntmlib.training.optimizers import (
+    Adam,
+    GravesRMSProp,
+    build,
+    load_state_tensors,
+    state_tensors,
+    step_together,
+)
 
 
 def parameter_with_gradient(value: float, gradient: float) -> torch.nn.Parameter:
@@ -55,6 +65,24 @@ def test_graves_rmsprop_stays_finite_for_a_huge_constant_gradient():
     assert parameter.isfinite().all()
 
 
+def test_graves_rmsprop_gives_the_same_bits_however_the_parameters_are_grouped():
+    """The state of a group lies in one vector; that is only to be fast. Now and then one has no gradient."""
+    shapes, found = [(33, 7), (5,), (), (2, 3, 4)], []
+    for apart in (False, True):
+        generator = torch.Generator().manual_seed(0)
+        parameters = [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+        optimizer = GravesRMSProp([{"params": [p]} for p in parameters] if apart else parameters, lr=0.003)
+        for step in range(8):
+            for p in parameters:
+                p.grad = torch.randn(p.shape, generator=generator)
+            parameters[step % 4].grad = parameters[step % 4].grad if step % 2 else None
+            optimizer.step()
+            if step == 5:
+                load_state_tensors(optimizer, state_tensors(optimizer))
+        found.append([*(p.detach() for p in parameters), *state_tensors(optimizer).values()])
+    assert all(map(torch.equal, *found))
+
+
 def test_graves_rmsprop_leaves_a_parameter_without_gradient_alone():
     moved, still = parameter_with_gradient(1.0, 1.0), torch.nn.Parameter(torch.ones(1))
     GravesRMSProp([moved, still]).step()
@@ -105,3 +133,57 @@ def test_optimizer_state_of_another_shape_is_refused():
         load_state_tensors(optimizer, {"0/mean": torch.zeros(3)})
     with pytest.raises(ValueError, match="has 1 parameters"):
         load_state_tensors(optimizer, {"1/mean": torch.zeros(2)})
+
+
+def test_adam_gives_the_bits_of_torchs_own():
+    generator = torch.Generator().manual_seed(0)
+    start = [torch.randn(shape, generator=generator) for shape in ((7, 3), (5,))]
+    ours, theirs = ([torch.nn.Parameter(value.clone()) for value in start] for _ in range(2))
+    groups = [[{"params": [p], "lr": lr} for p, lr in zip(each, (1e-2, 3e-2), strict=True)] for each in (ours, theirs)]
+    mine, reference = Adam(groups[0], 1e-3, (0.8, 0.999)), torch.optim.Adam(groups[1], 1e-3, (0.8, 0.999), fused=True)
+    for _ in range(5):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn(a.shape, generator=generator)
+            b.grad = a.grad.clone()
+        mine.step()
+        reference.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert all(torch.equal(state_tensors(mine)[name], value) for name, value in state_tensors(reference).items())
+
+
+def test_steps_taken_together_are_those_taken_alone():
+    """Three Adams, two of which share a learning rate, one parameter without a gradient, and an RMSProp."""
+
+    def made() -> tuple[list[torch.optim.Optimizer], list[torch.nn.Parameter]]:
+        generator = torch.Generator().manual_seed(0)
+        parameters = [torch.nn.Parameter(torch.randn(4, generator=generator)) for _ in range(5)]
+        for parameter in parameters[:4]:
+            parameter.grad = torch.randn(4, generator=generator)
+        rates = (1e-2, 1e-2, 5e-3)
+        adams = [Adam([p], lr, (0.9, 0.999)) for p, lr in zip(parameters, rates, strict=False)]
+        adams[0].add_param_group({"params": [parameters[4]]})
+        return [*adams, GravesRMSProp([parameters[3]])], parameters
+
+    (together, found), (alone, expected) = made(), made()
+    for _ in range(3):
+        step_together(together)
+        for optimizer in alone:
+            optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adam", "graves_rmsprop"])
+def test_a_first_update_does_not_load_torchs_compiler(optimizer):
+    """It would take a second longer than all the rest of it."""
+    code = f"""
+import sys
+from ntmlib import presets
+from ntmlib.training import Trainer
+trainer = Trainer(presets.copy_quick(seed=1).replace(optimizer={optimizer!r}))
+trainer.advance()
+trainer.checkpoint()
+print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout == "[]\n"

@@ -89,7 +89,7 @@ def test_a_processor_that_cannot_be_read_is_unknown(system, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--engines", "warp"], "engines must be among compiled, fused, dnc; got 'warp'"),
+        (["--engines", "warp"], "engines must be among compiled, fused, cuda, dnc; got 'warp'"),
         (["--controllers", "gru"], "controllers must be among feedforward, lstm; got 'gru'"),
         (["--batch", "0"], "batch must be at least 1; got 0"),
         (["--turns", "1"], "turns must be at least 2; got 1"),

@@ -4,6 +4,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from numba import njit
@@ -12,16 +14,30 @@ from numba.core import event
 # Sums may be reordered and products fused, which vectorises the loops. Not "nnan" and "ninf": a NaN stays one.
 _REORDER = {"reassoc", "contract", "nsz", "arcp"}
 
+# By itself numba compiles a function anew only if its own file has changed, not one with a function it calls.
+_SOURCES = sha256(b"".join((Path(__file__).parent / name).read_bytes() for name in ("kernels.py", "products.py")))
+
 _said = threading.Event()
 
 
-def compiled(function: Callable, relaxed: frozenset[str] = frozenset()) -> Any:
-    """Compile a function on its first call, and keep the result on disk wherever a folder can be written to."""
+def compiled(function: Callable, relaxed: frozenset[str] = frozenset(), ordered: bool = False) -> Any:
+    """Compile a function on its first call, and keep the result on disk wherever a folder can be written to.
+
+    Sums of an ``ordered`` function are taken as they are written, though a product and a sum become one operation.
+    """
     # "_nrt": no reference counting, which a kernel does not need, as it allocates nothing. Without it the shift takes
     # 13 ns instead of 65, and an update at batch 64 about a tenth less.
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": _REORDER | relaxed, "_nrt": False}
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": {"contract"} if ordered else _REORDER | relaxed,
+        "_nrt": False,
+    }
     try:
-        return njit(cache=True, **options)(function)
+        dispatcher = njit(cache=True, **options)(function)
+        file = dispatcher._cache._cache_file
+        file._source_stamp = (file._source_stamp, _SOURCES.hexdigest())
+        return dispatcher
     except RuntimeError:  # no such folder, neither beside this file nor in the home directory: compile every time
         return njit(**options)(function)
 

@@ -6,7 +6,6 @@ operations, the memory stays in the processor's cache, and the gradients are wri
 result does not depend on their number, because blocks and the order of their sums do not.
 """
 
-import math
 import os
 import threading
 from collections.abc import Callable
@@ -21,41 +20,47 @@ from torch import Tensor, nn
 from torch.autograd.forward_ad import unpack_dual
 from torch.autograd.function import FunctionCtx
 
-from ntmlib.engines import kernels, reference
+from ntmlib.engines import buffers, kernels, reference
+from ntmlib.engines.buffers import Shapes
 from ntmlib.engines.compilation import announced
+from ntmlib.engines.plan import Plan
 from ntmlib.machine import MachineState, NTMCell
 from ntmlib.machine.controllers import FeedForwardController, LSTMController
 
 LARGEST_MEMORY = 1e15  # squares of larger values overflow in float32; the reference rescales them first
-BLOCK_NUMBERS = 20_480  # numbers of memory in one block of sequences: small enough for a processor's own cache
-MAX_BLOCK, MAX_CHUNKS = 8, 16  # sequences side by side; partial sums of the gradients
 
 
 def unsupported(cell: NTMCell, inputs: Tensor, state: MachineState) -> str | None:
     """Say why this engine cannot run a case, or return ``None`` if it can."""
     if type(cell) is not NTMCell or type(cell.controller) not in (FeedForwardController, LSTMController):
         return "it computes the step of NTMCell and its two controllers; got a class of another kind"
-    if any(module._forward_hooks or module._forward_pre_hooks for module in cell.modules()):
+    if _is_hooked(cell):
         return "it calls no part of the cell by itself, so hooks on them would see nothing"
-    tensors = [inputs, state.memory, state.read_weighting, state.write_weighting, state.read_vector]
-    tensors += [*state.controller, *_parameters(cell)]
-    if any(tensor.device.type != "cpu" for tensor in tensors):
-        return f"it runs on the CPU; got a tensor on {next(t.device for t in tensors if t.device.type != 'cpu')}"
-    if inputs.dtype not in (torch.float32, torch.float64):
-        return f"it computes in float32 or float64; got {inputs.dtype}"
-    if any(tensor.dtype != inputs.dtype for tensor in tensors):
-        return f"inputs, state and parameters must share one dtype; got {sorted({str(t.dtype) for t in tensors})}"
+    dtype, recording = inputs.dtype, torch.is_grad_enabled()
+    if dtype not in (torch.float32, torch.float64):
+        return f"it computes in float32 or float64; got {dtype}"
+    for tensor in (inputs, *_parts(state), *_parameters(cell)):
+        if not tensor.is_cpu:
+            return f"it runs on the CPU; got a tensor on {tensor.device}"
+        if tensor.dtype != dtype:
+            return f"inputs, state and parameters must share one dtype; got {dtype} and {tensor.dtype}"
+        if unpack_dual(tensor).tangent is not None or not _has_numbers(tensor):
+            return "torch.func and forward-mode derivatives look into single operations"
+        if recording and tensor.is_inference():
+            return "tensors made in inference mode cannot be kept for a gradient"
     if torch.is_autocast_enabled("cpu"):
         return "autocast asks for a dtype of its own"
-    if any(unpack_dual(tensor).tangent is not None or not _has_numbers(tensor) for tensor in tensors):
-        return "torch.func and forward-mode derivatives look into single operations"
-    if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in tensors):
-        return "tensors made in inference mode cannot be kept for a gradient"
     if inputs.shape[0] == 0 or inputs.shape[1] == 0:
         return f"it needs at least one sequence and one step; got {list(inputs.shape[:2])}"
-    if not np.abs(state.memory.detach().numpy()).max() < LARGEST_MEMORY:
+    if not np.abs(_numpy(state.memory)).max() < LARGEST_MEMORY:
         return f"memory must be finite and below {LARGEST_MEMORY:g}"
     return None
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    if module._forward_hooks or module._forward_pre_hooks:
+        return True
+    return any(_is_hooked(part) for part in module._modules.values() if part is not None)
 
 
 def _has_numbers(tensor: Tensor) -> bool:
@@ -64,6 +69,10 @@ def _has_numbers(tensor: Tensor) -> bool:
     except RuntimeError:  # a stand-in, as torch.func and fake tensors use them
         return False
     return True
+
+
+def _parts(state: MachineState) -> tuple[Tensor, ...]:
+    return state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller
 
 
 def _linears(cell: NTMCell) -> list[nn.Linear]:
@@ -97,8 +106,7 @@ def unroll(
         inputs, state = inputs[order], state.map(lambda tensor: tensor[order])
     else:
         steps = torch.full((inputs.shape[0],), inputs.shape[1], device="cpu")
-    parts = (inputs, state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller)
-    results = _Unroll.apply(cell, steps.numpy().astype(np.int64), *parts, *_parameters(cell))
+    results = _Unroll.apply(cell, steps.numpy().astype(np.int64), inputs, *_parts(state), *_parameters(cell))
     if order is not None:
         back = order.argsort()
         results = tuple(result[back] for result in results)
@@ -111,20 +119,21 @@ class _Unroll(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, cell: NTMCell, lengths: np.ndarray, *tensors: Tensor) -> tuple[Tensor, ...]:
-        run = _Run.start(cell, lengths, tensors)
-        ctx.cell, ctx.run = cell, run  # type: ignore[attr-defined]
-        results = run.results()
-        ctx.save_for_backward(*tensors, *run.release())
+        dtype = np.dtype(np.float64 if tensors[0].dtype == torch.float64 else np.float32)
+        plan = Plan.of(cell.config, len(lengths), tensors[0].shape[1], dtype)
+        results, saved = _forward(plan, lengths, tensors)
+        ctx.cell, ctx.plan, ctx.lengths = cell, plan, lengths  # type: ignore[attr-defined]
+        ctx.save_for_backward(*tensors, *saved)  # for torch to free, as it does with what its own operations keep
         ctx.set_materialize_grads(False)
         return results
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        cell, run = ctx.cell, ctx.run
-        tensors, kept = ctx.saved_tensors[: -len(_SAVED)], ctx.saved_tensors[-len(_SAVED) :]
+        count = len(ctx.plan.blocks)
+        tensors, saved = ctx.saved_tensors[:-count], ctx.saved_tensors[-count:]
         if torch.is_grad_enabled():  # asked for a gradient of the gradient: the reference has one
-            return None, None, *_differentiable_backward(cell, run.lengths, tensors, gradients)
-        return None, None, *run.backward(cell, tensors, kept, gradients, ctx.needs_input_grad[2])
+            return None, None, *_differentiable_backward(ctx.cell, ctx.lengths, tensors, gradients)
+        return None, None, *_backward(ctx.plan, ctx.lengths, tensors, saved, gradients, ctx.needs_input_grad[2:])
 
 
 def _differentiable_backward(
@@ -152,147 +161,110 @@ def _differentiable_backward(
     return [next(found) if copy.requires_grad else None for copy in copies]
 
 
-def _rows(matrix: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(matrix)
+def _forward(plan: Plan, lengths: np.ndarray, tensors: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], list[Tensor]]:
+    """Return logits and final state; and of each block what is kept, or else the states its windows start from."""
+    inputs, memory, read_weighting, write_weighting, read_vector = map(_numpy, tensors[:5])
+    heads, units, dtype = plan.config.num_heads, plan.state(plan.batch)[-1], plan.dtype
+    state = [
+        np.array(memory.transpose(0, 2, 1), order="C"),
+        np.concatenate([write_weighting, read_weighting], 1),
+        read_vector.reshape(plan.batch, 1, -1).copy(),
+        *(_numpy(tensors[n]).copy() if plan.lstm else np.empty(units, dtype) for n in (5, 6)),
+    ]
+    logits = np.zeros((plan.batch, plan.time, plan.config.output_size), dtype)
+    weights = _Weights.of(plan, tensors).forward_order()
+    saved = [np.empty(0, dtype)] * len(plan.blocks)
+
+    def work(chunk: int) -> None:
+        rows = np.empty(plan.rows, dtype)
+        for index in plan.chunks[chunk]:
+            block, windows, shapes, starts = _cut(plan, lengths, index)
+            parts, kept = [array[block] for array in state], buffers.take(buffers.numbers(shapes), dtype)
+            saved[index] = kept if len(windows) < 2 else buffers.take(len(windows) * buffers.numbers(starts), dtype)
+            for number, begin in enumerate(windows):
+                if len(windows) > 1:
+                    for part, copy in zip(parts, buffers.cut(saved[index], starts, number), strict=True):
+                        copy[:] = part
+                kernels.forward(
+                    begin, begin + plan.window, *plan.sizes, lengths[block], inputs[block], *weights, *parts,
+                    *buffers.cut(kept, shapes), True, logits[block], rows,
+                )  # fmt: skip
+
+    with announced():
+        _in_parallel(work, len(plan.chunks))
+    memory, weighting, read, *controller = state
+    results = [logits, memory.transpose(0, 2, 1), weighting[:, heads:], weighting[:, :heads]]
+    results += [read.reshape(plan.batch, heads, -1), *(controller if plan.lstm else ())]
+    return tuple(map(_tensor, results)), list(map(torch.from_numpy, saved))
 
 
-def _working_rows(slots: int, width: int, shifts: int, units: int, dtype: np.dtype) -> np.ndarray:
-    """Return rows for a kernel to work in, which allocates nothing itself."""
-    return np.empty((9, max(slots + shifts, width, units)), dtype)
+def _backward(
+    plan: Plan,
+    lengths: np.ndarray,
+    tensors: tuple[Tensor, ...],
+    saved: tuple[Tensor, ...],
+    gradients: tuple[Tensor | None, ...],
+    wanted: tuple[bool, ...],
+) -> list[Tensor | None]:
+    """Return the gradients of all tensors that went in, or of the ``wanted`` ones among inputs and state."""
+    c, dtype, heads, inputs = plan.config, plan.dtype, plan.config.num_heads, _numpy(tensors[0])
+    given = [None if gradient is None else _numpy(gradient) for gradient in gradients] + [None, None]
+    d_memory, d_weighting, d_read, d_hidden, d_cell = d_state = [np.zeros(s, dtype) for s in plan.state(plan.batch)]
+    for target, gradient in (
+        (d_memory.transpose(0, 2, 1), given[1]), (d_weighting[:, heads:], given[2]), (d_weighting[:, :heads], given[3]),
+        (d_read.reshape(plan.batch, heads, -1), given[4]), (d_hidden, given[5]), (d_cell, given[6]),
+    ):  # fmt: skip
+        if gradient is not None:
+            target[:] = gradient
+    d_logits = np.zeros((plan.batch, plan.time, c.output_size), dtype) if given[0] is None else given[0]
+    d_inputs = np.zeros(inputs.shape if wanted[0] else (plan.batch, 1, 1), dtype)
+    weights = _Weights.of(plan, tensors)
+    parameters = weights.shapes()
+    sums = [np.zeros(buffers.numbers(parameters), dtype) for _ in plan.chunks]
+
+    def work(chunk: int) -> None:
+        rows = np.empty(plan.rows, dtype)
+        for index in plan.chunks[chunk]:
+            block, windows, shapes, starts = _cut(plan, lengths, index)
+            d_parts, before = [array[block] for array in d_state], _numpy(saved[index])
+            again = len(windows) > 1
+            kept = buffers.take(buffers.numbers(shapes), dtype) if again else before
+            room = plan.going_back(len(lengths[block]), shapes[3][1])
+            d_told, d_gates, replay = buffers.cut(buffers.take(buffers.numbers(room), dtype), room)
+            for number, begin in reversed(list(enumerate(windows))):
+                part = begin, begin + plan.window, *plan.sizes, lengths[block], inputs[block]
+                if again:
+                    state = [array.copy() for array in buffers.cut(before, starts, number)]
+                    kernels.forward(
+                        *part,
+                        *weights.forward_order(),
+                        *state,
+                        *buffers.cut(kept, shapes),
+                        False,
+                        d_logits[block],
+                        rows,
+                    )
+                kernels.backward(
+                    *part, *weights.backward_order(), *buffers.cut(kept, shapes), d_logits[block], *d_parts,
+                    d_told, d_gates, d_inputs[block], wanted[0], *buffers.cut(sums[chunk], parameters), replay, rows,
+                )  # fmt: skip
+
+    with announced():
+        _in_parallel(work, len(plan.chunks))
+    for other in sums[1:]:  # always in the same order
+        sums[0] += other
+    found = [d_inputs, d_memory.transpose(0, 2, 1), d_weighting[:, heads:], d_weighting[:, :heads]]
+    found += [d_read.reshape(plan.batch, heads, -1), *((d_hidden, d_cell) if plan.lstm else ())]
+    d_tensors = [_tensor(array) if want else None for array, want in zip(found, wanted[: len(found)], strict=True)]
+    return [*d_tensors, *weights.as_parameters(plan.lstm, buffers.cut(sums[0], parameters))]
 
 
-@dataclass
-class _Run:
-    """Arrays of one call: the parameters as the kernels want them, what was kept, and where the blocks begin."""
-
-    lstm: bool
-    sizes: tuple[int, int, int, int]  # heads, width, shifts, every
-    lengths: np.ndarray
-    kept: dict[str, np.ndarray]
-    blocks: list[list[tuple[int, int]]]  # for each chunk: first and last sequence of its blocks
-
-    @classmethod
-    def start(cls, cell: NTMCell, lengths: np.ndarray, tensors: tuple[Tensor, ...]) -> "_Run":
-        """Run forward."""
-        c = cell.config
-        inputs, memory, read_weighting, write_weighting, read_vector, *rest = (_numpy(t) for t in tensors)
-        batch, time, dtype = inputs.shape[0], inputs.shape[1], inputs.dtype
-        lstm, layers, units = c.controller == "lstm", c.num_layers, c.hidden
-        gate_units = 4 * units if lstm else units
-        every = max(4, math.isqrt(time))
-
-        def room(*shape: int) -> np.ndarray:
-            return np.empty(shape, dtype)
-
-        kept = {
-            "hidden": room(layers, batch, time + 1, units),
-            "cells": room(layers, batch, time + 1, units) if lstm else room(layers, 1, 1, 1),
-            "gates": room(layers, batch, time, gate_units) if lstm else room(layers, 1, 1, 1),
-            "told": room(batch, time, cell.layout.size),
-            "kept": room(batch, time, 2 * c.num_heads, 4, c.slots),
-            "norms": room(batch, time + 1, c.slots),
-            "reads": room(batch, time + 1, c.num_heads * c.width),
-            "start": np.concatenate([write_weighting, read_weighting], 1),
-            "memory": _rows(memory.transpose(0, 2, 1)),
-            "marks": room(batch, -(-time // every), c.width, c.slots),
-            "logits": np.zeros((batch, time, c.output_size), dtype),
-        }
-        if np.shares_memory(kept["memory"], memory):  # one row or column: transposing made no copy
-            kept["memory"] = kept["memory"].copy()
-        kept["reads"][:, 0] = read_vector.reshape(batch, -1)
-        if lstm:
-            kept["hidden"][:, :, 0], kept["cells"][:, :, 0] = rest[0].swapaxes(0, 1), rest[1].swapaxes(0, 1)
-        run = cls(lstm, (c.num_heads, c.width, c.num_shifts, every), lengths, kept, _blocks(batch, c.slots * c.width))
-        weights = _Weights.of(cell, tensors).forward_order()
-
-        def work(chunk: int) -> None:
-            rows = _working_rows(c.slots, c.width, c.num_shifts, units, dtype)
-            for first, last in run.blocks[chunk]:
-                if lengths[first] > 0:
-                    kernels.forward(first, last, lstm, *run.sizes, lengths, inputs, *weights, *kept.values(), rows)
-
-        with announced():
-            _in_parallel(work, len(run.blocks))
-        return run
-
-    def results(self) -> tuple[Tensor, ...]:
-        """Return logits and final state as tensors."""
-        kept, batch = self.kept, np.arange(len(self.lengths))
-        heads, width, *_ = self.sizes
-        last = kept["kept"][batch, self.lengths - 1, :, kernels.FINAL]
-        if not self.lengths.all():
-            last = np.where((self.lengths > 0)[:, None, None], last, kept["start"])
-        reads = kept["reads"][batch, self.lengths].reshape(len(batch), heads, width)
-        state = [kept["memory"].transpose(0, 2, 1), last[:, heads:], last[:, :heads], reads]
-        if self.lstm:
-            state += [kept[name][:, batch, self.lengths].swapaxes(0, 1) for name in ("hidden", "cells")]
-        return tuple(torch.from_numpy(array) for array in (kept["logits"], *map(_rows, state)))
-
-    def release(self) -> list[Tensor]:
-        """Give away what ``backward`` needs, for torch to keep and to free as it does with its own operations."""
-        kept, self.kept = self.kept, {}
-        return [torch.from_numpy(kept[name]) for name in _SAVED]
-
-    def backward(
-        self,
-        cell: NTMCell,
-        tensors: tuple[Tensor, ...],
-        saved: tuple[Tensor, ...],
-        gradients: tuple[Tensor | None, ...],
-        want_inputs: bool,
-    ) -> list[Tensor | None]:
-        """Return the gradients of all tensors that went in; ``saved`` are those of ``release``."""
-        inputs, kept = _numpy(tensors[0]), {name: _numpy(tensor) for name, tensor in zip(_SAVED, saved, strict=True)}
-        (batch, time), dtype = inputs.shape[:2], inputs.dtype
-        heads, width, *_ = self.sizes
-        layers, units, slots = kept["hidden"].shape[0], kept["hidden"].shape[3], kept["norms"].shape[2]
-        given = [None if gradient is None else _numpy(gradient) for gradient in gradients]
-
-        def taken(index: int, shape: tuple[int, ...]) -> np.ndarray:
-            gradient = given[index] if index < len(given) else None
-            return np.zeros(shape, dtype) if gradient is None else np.array(gradient, dtype, order="C").reshape(shape)
-
-        d_logits = taken(0, (batch, time, cell.config.output_size))
-        d_memory = np.zeros((batch, width, slots), dtype)
-        if given[1] is not None:
-            d_memory[:] = given[1].transpose(0, 2, 1)
-        weighting_shape = (batch, heads, slots)
-        d_weighting = np.concatenate([taken(3, weighting_shape), taken(2, weighting_shape)], 1)
-        d_reads = taken(4, (batch, heads * width))
-        d_hidden, d_cell = taken(5, (batch, layers, units)), taken(6, (batch, layers, units))
-        d_gates = np.empty((layers, batch, time, kept["gates"].shape[3] if self.lstm else units), dtype)
-        d_told = np.zeros(kept["told"].shape, dtype)
-        d_inputs = np.zeros(inputs.shape if want_inputs else (1, 1, 1), dtype)
-        weights = _Weights.of(cell, tensors)
-        partial = [weights.zeros() for _ in self.blocks]
-        changing = (d_logits, d_hidden, d_cell, d_reads, d_weighting, d_memory, d_told, d_gates, d_inputs, want_inputs)
-
-        def work(chunk: int) -> None:
-            rows = _working_rows(slots, width, self.sizes[2], units, dtype)
-            longest = max(last - first for first, last in self.blocks[chunk])
-            replay = np.empty((longest, self.sizes[3] + 1, width, slots), dtype)
-            for first, last in self.blocks[chunk]:
-                if self.lengths[first] > 0:
-                    kernels.backward(
-                        first, last, self.lstm, *self.sizes, self.lengths, inputs,
-                        *weights.backward_order(), *kept.values(), *changing, *partial[chunk], replay, rows,
-                    )  # fmt: skip
-
-        with announced():
-            _in_parallel(work, len(self.blocks))
-        total = partial[0]
-        for other in partial[1:]:  # always in the same order
-            for sum_, term in zip(total, other, strict=True):
-                sum_ += term
-        state = [d_memory.transpose(0, 2, 1), d_weighting[:, heads:], d_weighting[:, :heads]]
-        state.append(d_reads.reshape(batch, heads, width))
-        if self.lstm:
-            state += [d_hidden, d_cell]
-        found = [torch.from_numpy(d_inputs) if want_inputs else None, *(torch.from_numpy(_rows(d)) for d in state)]
-        return [*found, *weights.as_parameters(self.lstm, total)]
-
-
-_SAVED = ("hidden", "cells", "gates", "told", "kept", "norms", "reads", "start", "marks")
+def _cut(plan: Plan, lengths: np.ndarray, index: int) -> tuple[slice, range, Shapes, Shapes]:
+    """Return a block's sequences, where its windows begin, and the shapes of what is kept and of a state."""
+    first, last = plan.blocks[index]
+    longest = int(lengths[first])
+    kept = plan.kept(last - first, min(plan.window, longest))
+    return slice(first, last), range(0, longest, plan.window), kept, plan.state(last - first)
 
 
 @dataclass
@@ -311,25 +283,24 @@ class _Weights:
     output_bias: np.ndarray
 
     @classmethod
-    def of(cls, cell: NTMCell, tensors: tuple[Tensor, ...]) -> "_Weights":
+    def of(cls, plan: Plan, tensors: tuple[Tensor, ...]) -> "_Weights":
         """Cut up the parameters that came in at the end of ``tensors``."""
-        c = cell.config
+        c, lstm, dtype = plan.config, plan.lstm, plan.dtype
         arrays = [_numpy(tensor) for tensor in tensors[-2 * (c.num_layers + 2) :]]
         (first, *above, heads, output), (*biases, heads_bias, output_bias) = arrays[::2], arrays[1::2]
-        lstm, units, dtype = c.controller == "lstm", c.hidden, heads.dtype
         read = c.input_size + c.num_heads * c.width
-        before = [first[:, read:], *(matrix[:, units:] for matrix in above)] if lstm else []
-        gate_units = len(first)
+        before = [first[:, read:], *(matrix[:, c.hidden :] for matrix in above)] if lstm else []
+        none = np.empty((0, len(first), c.hidden), dtype)
         return cls(
             _rows(first[:, : c.input_size]),
             _rows(first[:, c.input_size : read]),
-            np.stack([matrix[:, :units] for matrix in above]) if above else np.empty((0, gate_units, units), dtype),
-            np.stack(before) if lstm else np.empty((0, gate_units, units), dtype),
+            np.stack([matrix[:, : c.hidden] for matrix in above]) if above else none,
+            np.stack(before) if lstm else none,
             np.stack(biases),
             heads,
             heads_bias,
-            _rows(output[:, :units]),
-            _rows(output[:, units:]),
+            _rows(output[:, : c.hidden]),
+            _rows(output[:, c.hidden :]),
             output_bias,
         )
 
@@ -346,11 +317,11 @@ class _Weights:
         controller = (self.from_input, self.from_read, self.from_below, self.from_before)
         return (*controller, self.heads, self.output, self.output_read)
 
-    def zeros(self) -> list[np.ndarray]:
-        """Return room for the gradients; those of input and read matrices are transposed, as inner loops want it."""
+    def shapes(self) -> Shapes:
+        """Shapes of the gradients; those of input and read matrices are transposed, as inner loops want it."""
         shaped = [self.from_input.T, self.from_read.T, self.from_below, self.from_before, self.bias]
         shaped += [self.heads, self.heads_bias, self.output, self.output_read, self.output_bias]
-        return [np.zeros(array.shape, array.dtype) for array in shaped]
+        return tuple(array.shape for array in shaped)
 
     @staticmethod
     def as_parameters(lstm: bool, gradients: list[np.ndarray]) -> list[Tensor]:
@@ -366,16 +337,16 @@ class _Weights:
         return [torch.from_numpy(array) for array in found]
 
 
+def _rows(matrix: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(matrix)
+
+
 def _numpy(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().numpy())
 
 
-def _blocks(batch: int, memory_numbers: int) -> list[list[tuple[int, int]]]:
-    """Cut a batch into blocks, and the blocks into chunks; both depend on the sizes alone."""
-    size = max(1, min(MAX_BLOCK, BLOCK_NUMBERS // memory_numbers))
-    blocks = [(first, min(first + size, batch)) for first in range(0, batch, size)]
-    per_chunk = -(-len(blocks) // MAX_CHUNKS)
-    return [blocks[first : first + per_chunk] for first in range(0, len(blocks), per_chunk)]
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))
 
 
 _pool: tuple[int, ThreadPoolExecutor] | None = None

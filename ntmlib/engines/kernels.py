@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import overload
 
 from ntmlib.engines.compilation import compiled as _compiled
+from ntmlib.engines.products import add_outer, add_product, add_products, add_rows
 
 SQUARED_NORM_FLOOR = 1e-4  # as in ntmlib.machine.addressing; tests hold them equal
 WEIGHT_FLOOR = 1e-12
@@ -160,58 +161,6 @@ def softplus(x):
 def softplus_slope(y):
     """Slope of ``softplus`` where its value is ``y``."""
     return 1.0 if y > 20.0 else -math.expm1(-y)
-
-
-# ---------------------------------------------------------------------------------------------------------
-# Products. Eight rows at a time: one pass over the result for eight multiplications.
-
-
-@_compiled
-def add_product(vector, rows, out):
-    """``out += vector @ rows``."""
-    wide, full = out.shape[0], rows.shape[0] - rows.shape[0] % 8
-    for k in range(0, full, 8):
-        a, b, c, d = vector[k], vector[k + 1], vector[k + 2], vector[k + 3]
-        e, f, g, h = vector[k + 4], vector[k + 5], vector[k + 6], vector[k + 7]
-        ra, rb, rc, rd = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
-        re, rf, rg, rh = rows[k + 4], rows[k + 5], rows[k + 6], rows[k + 7]
-        for i in range(wide):
-            out[i] += a * ra[i] + b * rb[i] + c * rc[i] + d * rd[i] + e * re[i] + f * rf[i] + g * rg[i] + h * rh[i]
-    for k in range(full, rows.shape[0]):
-        a, ra = vector[k], rows[k]
-        for i in range(wide):
-            out[i] += a * ra[i]
-
-
-@_compiled
-def add_outer(left, right, out):
-    """``out += left.T @ right``, rows being steps: the gradient of a matrix from all steps at once."""
-    steps, wide = left.shape[0], out.shape[1]
-    full = steps - steps % 8
-    for t in range(0, full, 8):
-        ra, rb, rc, rd = right[t], right[t + 1], right[t + 2], right[t + 3]
-        re, rf, rg, rh = right[t + 4], right[t + 5], right[t + 6], right[t + 7]
-        for n in range(left.shape[1]):
-            a, b, c, d = left[t, n], left[t + 1, n], left[t + 2, n], left[t + 3, n]
-            e, f, g, h = left[t + 4, n], left[t + 5, n], left[t + 6, n], left[t + 7, n]
-            row = out[n]
-            for i in range(wide):
-                row[i] += a * ra[i] + b * rb[i] + c * rc[i] + d * rd[i] + e * re[i] + f * rf[i] + g * rg[i] + h * rh[i]
-    for t in range(full, steps):
-        ra = right[t]
-        for n in range(left.shape[1]):
-            a, row = left[t, n], out[n]
-            for i in range(wide):
-                row[i] += a * ra[i]
-
-
-@_compiled
-def add_rows(rows, out):
-    """``out += rows.sum(0)``."""
-    for t in range(rows.shape[0]):
-        row = rows[t]
-        for i in range(out.shape[0]):
-            out[i] += row[i]
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -438,27 +387,26 @@ def inverse_norms(memory, out):
 
 
 @_compiled
-def write(before, after, told, kept, heads, width, shifts):
-    """Erase with every head, then add with every head (eq. 3, 4). ``before`` and ``after`` may be the same."""
-    one = before.dtype.type(1)
+def write(memory, told, kept, heads, width, shifts):
+    """Erase with every head, then add with every head (eq. 3, 4), in place."""
+    one = memory.dtype.type(1)
     pair, start = 2 * (width + 3 + shifts) + 2 * width, 2 * (width + 3 + shifts)
-    slots = before.shape[1]
+    slots = memory.shape[1]
     for j in range(width):
-        old, new = before[j], after[j]
+        row = memory[j]
         if heads == 1:
             e, a, w = told[start + j], told[start + width + j], kept[0, FINAL]
             for i in range(slots):
-                new[i] = old[i] * (one - w[i] * e) + w[i] * a
-        else:
-            copy(old, new)
-            for h in range(heads):
-                e, w = told[h * pair + start + j], kept[h, FINAL]
-                for i in range(slots):
-                    new[i] *= one - w[i] * e
-            for h in range(heads):
-                a, w = told[h * pair + start + width + j], kept[h, FINAL]
-                for i in range(slots):
-                    new[i] += w[i] * a
+                row[i] = row[i] * (one - w[i] * e) + w[i] * a
+            continue
+        for h in range(heads):
+            e, w = told[h * pair + start + j], kept[h, FINAL]
+            for i in range(slots):
+                row[i] *= one - w[i] * e
+        for h in range(heads):
+            a, w = told[h * pair + start + width + j], kept[h, FINAL]
+            for i in range(slots):
+                row[i] += w[i] * a
 
 
 @_compiled
@@ -518,69 +466,95 @@ def add_dots(rows, vector, out):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Whole sequences: a block of them, side by side, step by step. Sequences come longest first.
+# Steps ``begin`` to ``end`` of a block of sequences, side by side. Sequences come longest first. What is kept of
+# step ``t`` stands at ``k = t - begin``; the state before the window stands at 0, where there is one.
 
 
 @_compiled
 def forward(
-    first, last, lstm, heads, width, shifts, every, lengths, inputs,
+    begin, end, lstm, heads, width, shifts, every, lengths, inputs,
     w_in, w_read, w_up, w_back, bias, w_head, b_head, w_out, v_out, b_out,
-    hidden, cells, gates, told, kept, norms, reads, start, memory, marks, logits, room,
+    memory, weighting, read, last_hidden, last_cell,
+    hidden, cells, gates, told, kept, norms, reads, start, marks, want_logits, logits, room,
 ):  # fmt: skip
-    """Run sequences ``first`` to ``last``, keeping what ``backward`` needs.
+    """Run steps ``begin`` to ``end``, keeping what ``backward`` needs.
 
+    ``memory`` to ``last_cell`` are the state: they come as it was before the window and leave as it is after it.
     ``marks`` are copies of the memory, one in ``every`` so many steps, from which ``backward`` replays the rest.
     ``room`` has rows to work in.
     """
     layers, units, slots = hidden.shape[0], hidden.shape[3], memory.shape[2]
     pair, size = told.shape[2] // heads, width + 3 + shifts
     unit, gated, padded = room[0, :width], room[1, :slots], room[2, : slots + shifts - 1]
-    for b in range(first, last):
+    active = lengths.shape[0]
+    while lengths[active - 1] <= begin:
+        active -= 1
+    for b in range(active):
         inverse_norms(memory[b], norms[b, 0])
-    active = last
-    for t in range(lengths[first]):
-        while lengths[active - 1] <= t:
-            active -= 1
+        copy(read[b, 0], reads[b, 0])
+        for h in range(2 * heads):
+            copy(weighting[b, h], start[b, h])
+        if lstm:
+            for layer in range(layers):
+                copy(last_hidden[b, layer], hidden[layer, b, 0])
+                copy(last_cell[b, layer], cells[layer, b, 0])
+    going = active
+    for t in range(begin, min(end, lengths[0])):
+        k = t - begin
+        while lengths[going - 1] <= t:
+            going -= 1
         for layer in range(layers):  # the controller
-            for b in range(first, active):
-                out = gates[layer, b, t] if lstm else hidden[layer, b, t + 1]
-                copy(bias[layer], out)
-                if layer == 0:
-                    add_product(inputs[b, t], w_in, out)
-                    add_product(reads[b, t], w_read, out)
-                else:
-                    add_product(hidden[layer - 1, b, t + 1], w_up[layer - 1], out)
+            out, at = (gates[layer], k) if lstm else (hidden[layer], k + 1)
+            for b in range(going):
+                copy(bias[layer], out[b, at])
+            if layer == 0:
+                add_products(inputs, t, w_in, out, at, going)
+                add_products(reads, k, w_read, out, at, going)
+            else:
+                add_products(hidden[layer - 1], k + 1, w_up[layer - 1], out, at, going)
+            if lstm:
+                add_products(hidden[layer], k, w_back[layer], out, at, going)
+            for b in range(going):
                 if lstm:
-                    add_product(hidden[layer, b, t], w_back[layer], out)
-                    lstm_step(out, cells[layer, b, t], cells[layer, b, t + 1], hidden[layer, b, t + 1], units)
+                    lstm_step(out[b, k], cells[layer, b, k], cells[layer, b, k + 1], hidden[layer, b, k + 1], units)
                 else:
-                    squash(out, 0)
-        for b in range(first, active):  # what it tells the heads
-            raw = told[b, t]
-            copy(b_head, raw)
-            add_product(hidden[layers - 1, b, t + 1], w_head, raw)
+                    squash(out[b, k + 1], 0)
+        for b in range(going):  # what it tells the heads
+            copy(b_head, told[b, k])
+        add_products(hidden[layers - 1], k + 1, w_head, told, k, going)
+        for b in range(going):
             for h in range(heads):
-                squash_pair(raw[h * pair : (h + 1) * pair], width, shifts)
-        for b in range(first, active):  # write, then read
-            if t % every == 0:
+                squash_pair(told[b, k, h * pair : (h + 1) * pair], width, shifts)
+        for b in range(going):  # write, then read
+            if k % every == 0:
                 for j in range(width):
-                    copy(memory[b, j], marks[b, t // every, j])
+                    copy(memory[b, j], marks[b, k // every, j])
             for h in range(2 * heads):
                 if h == heads:
-                    write(memory[b], memory[b], told[b, t], kept[b, t], heads, width, shifts)
-                    inverse_norms(memory[b], norms[b, t + 1])
-                previous = kept[b, t - 1, h, FINAL] if t > 0 else start[b, h]
+                    write(memory[b], told[b, k], kept[b, k], heads, width, shifts)
+                    inverse_norms(memory[b], norms[b, k + 1])
+                previous = kept[b, k - 1, h, FINAL] if k > 0 else start[b, h]
                 order = (h % heads) * pair + (0 if h >= heads else size)
                 focus(
-                    told[b, t, order : order + size], width, shifts, memory[b],
-                    norms[b, t + 1 if h >= heads else t], previous, kept[b, t, h], unit, gated, padded,
+                    told[b, k, order : order + size], width, shifts, memory[b],
+                    norms[b, k + 1 if h >= heads else k], previous, kept[b, k, h], unit, gated, padded,
                 )  # fmt: skip
-            reads[b, t + 1, :] = memory.dtype.type(0)
+            reads[b, k + 1, :] = memory.dtype.type(0)
             for h in range(heads):
-                add_dots(memory[b], kept[b, t, heads + h, FINAL], reads[b, t + 1, h * width : (h + 1) * width])
-            copy(b_out, logits[b, t])
-            add_dots(w_out, hidden[layers - 1, b, t + 1], logits[b, t])
-            add_dots(v_out, reads[b, t + 1], logits[b, t])
+                add_dots(memory[b], kept[b, k, heads + h, FINAL], reads[b, k + 1, h * width : (h + 1) * width])
+            if want_logits:
+                copy(b_out, logits[b, t])
+                add_dots(w_out, hidden[layers - 1, b, k + 1], logits[b, t])
+                add_dots(v_out, reads[b, k + 1], logits[b, t])
+    for b in range(active):
+        k = min(end, lengths[b]) - begin
+        copy(reads[b, k], read[b, 0])
+        for h in range(2 * heads):
+            copy(kept[b, k - 1, h, FINAL], weighting[b, h])
+        if lstm:
+            for layer in range(layers):
+                copy(hidden[layer, b, k], last_hidden[b, layer])
+                copy(cells[layer, b, k], last_cell[b, layer])
 
 
 @_compiled
@@ -619,100 +593,108 @@ def lstm_step_back(gates, cell, new_cell, d_hidden, d_cell, d_gates, squashed, u
 
 @_compiled
 def backward(
-    first, last, lstm, heads, width, shifts, every, lengths, inputs,
+    begin, end, lstm, heads, width, shifts, every, lengths, inputs,
     w_in, w_read, w_up, w_back, w_head, w_out, v_out,
     hidden, cells, gates, told, kept, norms, reads, start, marks,
-    d_logits, d_hidden, d_cell, d_reads, d_weighting, d_memory, d_told, d_gates, d_inputs, want_inputs,
+    d_logits, d_memory, d_weighting, d_reads, d_hidden, d_cell, d_told, d_gates, d_inputs, want_inputs,
     dw_in, dw_read, dw_up, dw_back, d_bias, dw_head, db_head, dw_out, dv_out, db_out, replay, room,
 ):  # fmt: skip
-    """Go back through sequences ``first`` to ``last``.
+    """Go back through steps ``begin`` to ``end``.
 
-    ``d_hidden``, ``d_cell``, ``d_reads``, ``d_weighting`` and ``d_memory`` come as the gradients of the state after
-    the last step and leave as those of the state before the first. The gradients of the parameters are added to.
-    ``replay`` takes the memories of one segment, ``room`` has rows to work in.
+    ``d_memory`` to ``d_cell`` come as the gradients of the state after the window and leave as those of the state
+    before it. The gradients of the parameters are added to. ``replay`` takes the memories of one segment, ``room``
+    has rows to work in.
     """
     layers, units, slots = hidden.shape[0], hidden.shape[3], d_memory.shape[2]
     pair, size = told.shape[2] // heads, width + 3 + shifts
     zero, one = d_memory.dtype.type(0), d_memory.dtype.type(1)
     d_previous, squashed = room[7, :slots], room[8, :units]
-    for segment in range((lengths[first] - 1) // every, -1, -1):
-        begin = segment * every
-        for b in range(first, last):
-            for t in range(begin, min(begin + every, lengths[b])):
-                if t == begin:
-                    for j in range(width):
-                        copy(marks[b, segment, j], replay[b - first, 0, j])
-                k = t - begin
-                write(replay[b - first, k], replay[b - first, k + 1], told[b, t], kept[b, t], heads, width, shifts)
-        active = first
-        for t in range(min(begin + every, lengths[first]) - 1, begin - 1, -1):
-            while active < last and lengths[active] > t:
-                active += 1
-            for b in range(first, active):
-                before, after = replay[b - first, t - begin], replay[b - first, t - begin + 1]
-                add_product(d_logits[b, t], w_out, d_hidden[b, layers - 1])
-                add_product(d_logits[b, t], v_out, d_reads[b])
+    active = lengths.shape[0]
+    while lengths[active - 1] <= begin:
+        active -= 1
+    longest = min(end, lengths[0]) - begin
+    for segment in range((longest - 1) // every, -1, -1):
+        first = segment * every
+        for b in range(active):
+            for k in range(first, min(first + every, lengths[b] - begin, longest)):
+                before, after = replay[b, k - first], replay[b, k - first + 1]
+                for j in range(width):
+                    if k == first:
+                        copy(marks[b, segment, j], before[j])
+                    copy(before[j], after[j])
+                write(after, told[b, k], kept[b, k], heads, width, shifts)
+        going = 0
+        for k in range(min(first + every, longest) - 1, first - 1, -1):
+            t = begin + k
+            while going < active and lengths[going] > t:
+                going += 1
+            add_products(d_logits, t, w_out, d_hidden, layers - 1, going)
+            add_products(d_logits, t, v_out, d_reads, 0, going)
+            for b in range(going):
+                before, after = replay[b, k - first], replay[b, k - first + 1]
+                d_told[b, k, :] = zero
                 for h in range(2 * heads - 1, -1, -1):  # read heads, the write, write heads
                     reading, d_w = h >= heads, d_weighting[b, h]
                     if reading:
-                        d_r = d_reads[b, (h - heads) * width : (h - heads + 1) * width]
+                        d_r = d_reads[b, 0, (h - heads) * width : (h - heads + 1) * width]
                         add_product(d_r, after, d_w)
                         for j in range(width):
-                            d_row, w, d = d_memory[b, j], kept[b, t, h, FINAL], d_r[j]
+                            d_row, w, d = d_memory[b, j], kept[b, k, h, FINAL], d_r[j]
                             for i in range(slots):
                                 d_row[i] += d * w[i]
                     elif h == heads - 1:
                         write_back(
-                            before, d_memory[b], told[b, t], d_told[b, t], kept[b, t], d_weighting[b],
+                            before, d_memory[b], told[b, k], d_told[b, k], kept[b, k], d_weighting[b],
                             heads, width, shifts, room,
                         )  # fmt: skip
-                    previous = kept[b, t - 1, h, FINAL] if t > 0 else start[b, h]
+                    previous = kept[b, k - 1, h, FINAL] if k > 0 else start[b, h]
                     order = (h % heads) * pair + (0 if reading else size)
                     focus_back(
-                        told[b, t, order : order + size], d_told[b, t, order : order + size], width, shifts,
-                        after if reading else before, norms[b, t + 1 if reading else t], previous, kept[b, t, h],
+                        told[b, k, order : order + size], d_told[b, k, order : order + size], width, shifts,
+                        after if reading else before, norms[b, k + 1 if reading else k], previous, kept[b, k, h],
                         d_w, d_previous, d_memory[b], room,
                     )  # fmt: skip
                     copy(d_previous, d_w)
                 for h in range(heads):
                     low, high = h * pair, (h + 1) * pair
-                    unsquash_pair(told[b, t, low:high], d_told[b, t, low:high], width, shifts)
-                d_reads[b, :] = zero
-            for b in range(first, active):
-                add_product(d_told[b, t], w_head, d_hidden[b, layers - 1])
+                    unsquash_pair(told[b, k, low:high], d_told[b, k, low:high], width, shifts)
+                d_reads[b, 0, :] = zero
+            add_products(d_told, k, w_head, d_hidden, layers - 1, going)
             for layer in range(layers - 1, -1, -1):
-                for b in range(first, active):
-                    d_h, d_pre = d_hidden[b, layer], d_gates[layer, b, t]
+                for b in range(going):
+                    d_h, d_pre = d_hidden[b, layer], d_gates[layer, b, k]
                     if lstm:
                         lstm_step_back(
-                            gates[layer, b, t], cells[layer, b, t], cells[layer, b, t + 1], d_h, d_cell[b, layer],
+                            gates[layer, b, k], cells[layer, b, k], cells[layer, b, k + 1], d_h, d_cell[b, layer],
                             d_pre, squashed, units,
                         )  # fmt: skip
-                        d_h[:] = zero
-                        add_product(d_pre, w_back[layer], d_h)
                     else:
                         for n in range(units):
-                            out = hidden[layer, b, t + 1, n]
+                            out = hidden[layer, b, k + 1, n]
                             d_pre[n] = d_h[n] * (one - out * out)
-                            d_h[n] = zero
-                    if layer > 0:
-                        add_product(d_pre, w_up[layer - 1], d_hidden[b, layer - 1])
-                    else:
-                        add_product(d_pre, w_read, d_reads[b])
-                        if want_inputs:
-                            add_product(d_pre, w_in, d_inputs[b, t])
-    for b in range(first, last):  # all steps at once
-        n = lengths[b]
-        add_outer(d_told[b, :n], hidden[layers - 1, b, 1 : n + 1], dw_head)
-        add_rows(d_told[b, :n], db_head)
-        add_outer(d_logits[b, :n], hidden[layers - 1, b, 1 : n + 1], dw_out)
-        add_outer(d_logits[b, :n], reads[b, 1 : n + 1], dv_out)
-        add_rows(d_logits[b, :n], db_out)
-        add_outer(inputs[b, :n], d_gates[0, b, :n], dw_in)
-        add_outer(reads[b, :n], d_gates[0, b, :n], dw_read)
+                    d_h[:] = zero
+                if lstm:
+                    add_products(d_gates[layer], k, w_back[layer], d_hidden, layer, going)
+                if layer > 0:
+                    add_products(d_gates[layer], k, w_up[layer - 1], d_hidden, layer - 1, going)
+                else:
+                    add_products(d_gates[0], k, w_read, d_reads, 0, going)
+                    if want_inputs:
+                        add_products(d_gates[0], k, w_in, d_inputs, t, going)
+    for b in range(active):  # all steps at once
+        n = min(end, lengths[b]) - begin
+        told_, logits_, pre = d_told[b, :n], d_logits[b, begin : begin + n], d_gates[0, b, :n]
+        add_outer(told_, hidden[layers - 1, b, 1 : n + 1], dw_head)
+        add_rows(told_, db_head)
+        add_outer(logits_, hidden[layers - 1, b, 1 : n + 1], dw_out)
+        add_outer(logits_, reads[b, 1 : n + 1], dv_out)
+        add_rows(logits_, db_out)
+        add_outer(inputs[b, begin : begin + n], pre, dw_in)
+        add_outer(reads[b, :n], pre, dw_read)
         for layer in range(layers):
-            add_rows(d_gates[layer, b, :n], d_bias[layer])
+            pre = d_gates[layer, b, :n]
+            add_rows(pre, d_bias[layer])
             if layer > 0:
-                add_outer(d_gates[layer, b, :n], hidden[layer - 1, b, 1 : n + 1], dw_up[layer - 1])
+                add_outer(pre, hidden[layer - 1, b, 1 : n + 1], dw_up[layer - 1])
             if lstm:
-                add_outer(d_gates[layer, b, :n], hidden[layer, b, :n], dw_back[layer])
+                add_outer(pre, hidden[layer, b, :n], dw_back[layer])

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -138,7 +138,7 @@ class NTMCell(nn.Module):
         read_weighting, write_weighting = self._initial_weightings()
 
         def for_each_sequence(start: Tensor) -> Tensor:
-            return repeat(start, "... -> batch ...", batch=batch_size)
+            return start.expand(batch_size, *start.shape)
 
         return MachineState(
             memory=for_each_sequence(self._initial_memory()),

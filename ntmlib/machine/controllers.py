@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Protocol
 
 import torch
-from einops import repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -98,10 +97,7 @@ class LSTMController(nn.Module):
         self.initial_cell = nn.Parameter(torch.zeros(num_layers, hidden))
 
     def initial_state(self, batch_size: int) -> ControllerState:
-        return tuple(
-            repeat(start, "layers hidden -> batch layers hidden", batch=batch_size)
-            for start in (self.initial_hidden, self.initial_cell)
-        )
+        return tuple(start.expand(batch_size, *start.shape) for start in (self.initial_hidden, self.initial_cell))
 
     def forward(
         self, features: Float[Tensor, "batch features"], state: ControllerState

@@ -44,7 +44,7 @@ class Draw:
 
     Attributes:
         length: of the sequences, in the task's unit.
-        batch: on the device of the model.
+        batch: still on the CPU.
         lengths: steps of each sequence, for the model; None where all are equal or it need not know.
         model: the model with the memory of this update.
         num_bits: target bits in all sequences together.
@@ -82,7 +82,7 @@ class Trainer:
         self.progress_at = 0  # update of the last step of the curriculum, or of the last start
         self.top_length = config.curriculum_start or self.task.max_length
         self._recent: deque[float] = deque(maxlen=max(config.curriculum_window, config.solved_window))
-        self._parameters = list(self.model.parameters())
+        self.parameters = list(self.model.parameters())
         self._options: dict[str, Any] = {"engine": config.engine} if config.model == "ntm" else {}
         self.seconds = 0.0
         self._running_since: float | None = None
@@ -119,18 +119,21 @@ class Trainer:
                 not been changed, or are of no use: do not keep them.
         """
         drawn = self.draw()
-        logits, _ = drawn.model(drawn.batch.inputs, lengths=drawn.lengths, **self._options)
-        nats = cost_nats(logits, drawn.batch)
-        self.optimizer.zero_grad()
+        batch = drawn.batch.to(self.device)
+        logits, _ = drawn.model(batch.inputs, lengths=drawn.lengths, **self._options)
+        nats = cost_nats(logits, batch)
+        for parameter in self.parameters:
+            parameter.grad = None
         (nats / drawn.divisor).backward()
 
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = optimizers.norm_of(gradients)
         cost, gradient_norm = torch.stack([nats.detach(), norm]).tolist()
         self.check(loss=cost, gradient=gradient_norm)
         self._clip(gradients, norm)
-        self.step()
-        self.check(weights=float(torch.nn.utils.get_total_norm(self._parameters)))
+        self.set_learning_rates()
+        self.optimizer.step()
+        self.check(weights=optimizers.norm_of(self.parameters).item())
         self.record(drawn, cost, gradient_norm)
 
     def draw(self) -> "Draw":
@@ -139,12 +142,7 @@ class Trainer:
         model = self._draw_model()
         num_bits = int(batch.mask.sum()) * batch.targets.shape[-1]
         divisor = num_bits if self.config.objective == "bit" else self.config.batch_size
-        return Draw(length, batch.to(self.device), lengths_for(model, batch), model, num_bits, divisor)
-
-    def step(self) -> None:
-        """Let the optimizer change the weights, with the learning rates of the next update."""
-        self._set_learning_rates(self.update + 1)
-        self.optimizer.step()
+        return Draw(length, batch, lengths_for(model, batch), model, num_bits, divisor)
 
     def record(self, drawn: "Draw", cost: float, gradient_norm: float) -> None:
         """Count an update that was made, and draw the conclusions: a harder task, solved, stalled.
@@ -197,12 +195,14 @@ class Trainer:
 
     def _clip(self, gradients: list[torch.Tensor], norm: torch.Tensor) -> None:
         if self.config.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip_norm, norm)
+            optimizers.clip_norm(self.parameters, norm, self.config.clip_norm)
         if self.config.clip_value is not None:
             torch._foreach_clamp_min_(gradients, -self.config.clip_value)
             torch._foreach_clamp_max_(gradients, self.config.clip_value)
 
-    def _set_learning_rates(self, update: int) -> None:
+    def set_learning_rates(self) -> None:
+        """Set the optimizer's learning rates to those of the next update."""
+        update = self.update + 1
         if self.config.final_learning_rate_factor == 1:
             return
         if self.config.solved_threshold is None:

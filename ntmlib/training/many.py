@@ -15,6 +15,7 @@ from ntmlib.machine import MachineState, NTMCell
 from ntmlib.ntm import NTM
 from ntmlib.training.config import TrainConfig
 from ntmlib.training.loop import Diverged, Draw, Trainer
+from ntmlib.training.optimizers import step_together
 from ntmlib.training.process import interruptions, threads
 from ntmlib.training.progress import Watch
 from ntmlib.training.runs import Run, Training, train, training
@@ -102,15 +103,14 @@ def _side_by_side(runs: list[Training]) -> list[Run | Diverged]:
 def advance_together(trainers: Sequence[Trainer]) -> list[Diverged | None]:
     """Make one update of each run, as ``Trainer.advance`` does; returns what became of each."""
     draws = [trainer.draw() for trainer in trainers]
-    costs = _costs(draws)
+    costs = _costs(draws, trainers[0].device)
     for trainer in trainers:
-        trainer.optimizer.zero_grad()
+        for parameter in trainer.parameters:
+            parameter.grad = None
     torch.stack([cost / draw.divisor for cost, draw in zip(costs, draws, strict=True)]).sum().backward()
 
-    parameters = [[p for p in trainer.model.parameters() if p.grad is not None] for trainer in trainers]
-    gradients = [[cast(Tensor, p.grad) for p in own] for own in parameters]
-    norms = _norms(gradients)
-    numbers = torch.stack([torch.stack(costs).detach(), norms]).tolist()
+    gradients = [[p.grad for p in trainer.parameters if p.grad is not None] for trainer in trainers]
+    numbers = torch.stack([torch.stack(costs).detach(), _norms(gradients)]).tolist()
     outcomes = [
         _judge(trainer, loss=cost, gradient=norm) for trainer, cost, norm in zip(trainers, *numbers, strict=True)
     ]
@@ -119,8 +119,9 @@ def advance_together(trainers: Sequence[Trainer]) -> list[Diverged | None]:
         return outcomes
     _clip(trainers[0].config, [gradients[index] for index in going], [numbers[1][index] for index in going])
     for index in going:
-        trainers[index].step()
-    weights = _norms([list(trainers[index].model.parameters()) for index in going]).tolist()
+        trainers[index].set_learning_rates()
+    step_together([trainers[index].optimizer for index in going])
+    weights = _norms([trainers[index].parameters for index in going]).tolist()
     for index, norm in zip(going, weights, strict=True):
         outcomes[index] = _judge(trainers[index], weights=norm)
         if outcomes[index] is None:
@@ -136,25 +137,25 @@ def _judge(trainer: Trainer, **numbers: float) -> Diverged | None:
     return None
 
 
-def _costs(draws: Sequence[Draw]) -> list[Tensor]:
+def _costs(draws: Sequence[Draw], device: torch.device) -> list[Tensor]:
     """Run all draws, those with one size of memory in one launch; returns the cost of each in nats."""
     by_slots: dict[int, list[int]] = {}
     for index, draw in enumerate(draws):
         by_slots.setdefault(cast(NTM, draw.model).config.slots, []).append(index)
     found: dict[int, Tensor] = {}
     for indices in by_slots.values():
-        found |= dict(zip(indices, _launch([draws[index] for index in indices]), strict=True))
+        found |= dict(zip(indices, _launch([draws[index] for index in indices], device), strict=True))
     return [found[index] for index in range(len(draws))]
 
 
-def _launch(draws: Sequence[Draw]) -> tuple[Tensor, ...]:
+def _launch(draws: Sequence[Draw], device: torch.device) -> tuple[Tensor, ...]:
     batches = [draw.batch for draw in draws]
     size = batches[0].inputs.shape[0]
     steps = max(batch.inputs.shape[1] for batch in batches)
 
     def joined(parts: list[Tensor]) -> Tensor:
         """Put batches of several lengths under one another, filled up with zeros."""
-        return torch.cat([F.pad(part, (0, 0, 0, steps - part.shape[1])) for part in parts])
+        return torch.cat([F.pad(part, (0, 0, 0, steps - part.shape[1])) for part in parts]).to(device)
 
     inputs, targets = (joined([getattr(batch, name) for batch in batches]) for name in ("inputs", "targets"))
     mask = joined([batch.mask[..., None] for batch in batches])
@@ -189,7 +190,7 @@ def _start(cells: Sequence[NTMCell], size: int) -> MachineState:
 
 def _norms(groups: Sequence[Sequence[Tensor]]) -> Tensor:
     """Return the length of each group of tensors, as one vector each."""
-    every = torch._foreach_norm([tensor for group in groups for tensor in group])
+    every = torch._foreach_norm([tensor.detach() for group in groups for tensor in group])
     return torch.linalg.vector_norm(torch.stack(list(every)).view(len(groups), -1), dim=1)
 
 

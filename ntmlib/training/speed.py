@@ -28,7 +28,7 @@ from ntmlib.ntm import NTM
 from ntmlib.training import dnc_package
 from ntmlib.training.config import TrainConfig
 from ntmlib.training.evaluation import cost_nats
-from ntmlib.training.optimizers import build
+from ntmlib.training.optimizers import build, clip_norm, norm_of
 
 DEVICES = ("cpu", "cuda")
 CONTROLLERS, BATCH_SIZES = ("feedforward", "lstm"), (1, 16, 64)
@@ -244,9 +244,10 @@ def _update(engine: str, controller: str, batch_size: int, device: str = "cpu") 
 
     def update() -> None:
         logits = forward(batch.inputs)
-        optimizer.zero_grad()
+        for parameter in parameters:
+            parameter.grad = None
         (cost_nats(logits, batch) / batch_size).backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 10.0)
+        clip_norm(parameters, norm_of([parameter.grad for parameter in parameters if parameter.grad is not None]), 10.0)
         optimizer.step()
         _wait(home)
 
