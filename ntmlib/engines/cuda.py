@@ -35,18 +35,13 @@ def unsupported(cell: NTMCell, inputs: Tensor, state: MachineState) -> str | Non
 def _unsupported(cells: Sequence[NTMCell], inputs: Tensor, state: MachineState) -> str | None:
     if find_spec("triton") is None:
         return "it needs the package triton, which torch's builds for CUDA on Linux bring along"
-    devices = {str(tensor.device) for tensor in support.tensors(cells, inputs, state)}
-    if not INTERPRETED and inputs.device.type != "cuda":
-        return f"it runs on a CUDA device; got a tensor on {inputs.device}"
-    if len(devices) > 1:
-        return f"inputs, state and parameters must be on one device; got {', '.join(sorted(devices))}"
     sizes = _Sizes.of(cells[0].config)
     if sizes.SLOTS_P * sizes.WIDTH_P > LARGEST_TILE:
         return (
             f"slots and width, each rounded up to a power of two, may multiply to {LARGEST_TILE:,} at most; "
             f"got {sizes.SLOTS_P * sizes.WIDTH_P:,}"
         )
-    return support.problem(cells, inputs, state)
+    return support.problem(cells, inputs, state, ("cuda", "cpu") if INTERPRETED else ("cuda",), "a CUDA device")
 
 
 def unroll(
@@ -90,8 +85,7 @@ def unroll_many(
         raise ValueError(f"inputs must have a multiple of {len(cells)} sequences, one share a cell; got {len(inputs)}")
     per_cell = [support.parameters(cell) for cell in cells]
     parameters = [torch.stack(same) if len(same) > 1 else same[0][None] for same in zip(*per_cell, strict=True)]
-    parts = (inputs, state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller)
-    results = _Unroll.apply(cells[0].config, lengths, *parts, *parameters)
+    results = _Unroll.apply(cells[0].config, lengths, inputs, *support.parts(state), *parameters)
     logits, memory, read_weighting, write_weighting, read_vector, *controller = results
     return logits, MachineState(memory, read_weighting, write_weighting, read_vector, tuple(controller))
 

@@ -16,74 +16,20 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.autograd.forward_ad import unpack_dual
+from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from ntmlib.engines import buffers, kernels, reference
+from ntmlib.engines import buffers, kernels, support
 from ntmlib.engines.buffers import Shapes
 from ntmlib.engines.compilation import announced
 from ntmlib.engines.plan import Plan
-from ntmlib.machine import MachineState, NTMCell
-from ntmlib.machine.controllers import FeedForwardController, LSTMController
-
-LARGEST_MEMORY = 1e15  # squares of larger values overflow in float32; the reference rescales them first
+from ntmlib.engines.second_derivative import differentiable_backward
+from ntmlib.machine import MachineConfig, MachineState, NTMCell
 
 
 def unsupported(cell: NTMCell, inputs: Tensor, state: MachineState) -> str | None:
     """Say why this engine cannot run a case, or return ``None`` if it can."""
-    if type(cell) is not NTMCell or type(cell.controller) not in (FeedForwardController, LSTMController):
-        return "it computes the step of NTMCell and its two controllers; got a class of another kind"
-    if _is_hooked(cell):
-        return "it calls no part of the cell by itself, so hooks on them would see nothing"
-    dtype, recording = inputs.dtype, torch.is_grad_enabled()
-    if dtype not in (torch.float32, torch.float64):
-        return f"it computes in float32 or float64; got {dtype}"
-    for tensor in (inputs, *_parts(state), *_parameters(cell)):
-        if not tensor.is_cpu:
-            return f"it runs on the CPU; got a tensor on {tensor.device}"
-        if tensor.dtype != dtype:
-            return f"inputs, state and parameters must share one dtype; got {dtype} and {tensor.dtype}"
-        if unpack_dual(tensor).tangent is not None or not _has_numbers(tensor):
-            return "torch.func and forward-mode derivatives look into single operations"
-        if recording and tensor.is_inference():
-            return "tensors made in inference mode cannot be kept for a gradient"
-    if torch.is_autocast_enabled("cpu"):
-        return "autocast asks for a dtype of its own"
-    if inputs.shape[0] == 0 or inputs.shape[1] == 0:
-        return f"it needs at least one sequence and one step; got {list(inputs.shape[:2])}"
-    if not np.abs(_numpy(state.memory)).max() < LARGEST_MEMORY:
-        return f"memory must be finite and below {LARGEST_MEMORY:g}"
-    return None
-
-
-def _is_hooked(module: nn.Module) -> bool:
-    if module._forward_hooks or module._forward_pre_hooks:
-        return True
-    return any(_is_hooked(part) for part in module._modules.values() if part is not None)
-
-
-def _has_numbers(tensor: Tensor) -> bool:
-    try:
-        tensor.data_ptr()
-    except RuntimeError:  # a stand-in, as torch.func and fake tensors use them
-        return False
-    return True
-
-
-def _parts(state: MachineState) -> tuple[Tensor, ...]:
-    return state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller
-
-
-def _linears(cell: NTMCell) -> list[nn.Linear]:
-    """Return the layers of the cell: the controller's, the heads', the output's."""
-    layers: list[Any] = list(cell.controller.layers)
-    return [*(layer.gates if cell.config.controller == "lstm" else layer for layer in layers), cell.heads, cell.output]
-
-
-def _parameters(cell: NTMCell) -> list[Tensor]:
-    """Return weight and bias of every layer; the cell's other parameters come in through the initial state."""
-    return [tensor for linear in _linears(cell) for tensor in (linear.weight, linear.bias)]
+    return support.problem([cell], inputs, state, ("cpu",), "the CPU")
 
 
 def unroll(
@@ -106,7 +52,8 @@ def unroll(
         inputs, state = inputs[order], state.map(lambda tensor: tensor[order])
     else:
         steps = torch.full((inputs.shape[0],), inputs.shape[1], device="cpu")
-    results = _Unroll.apply(cell, steps.numpy().astype(np.int64), inputs, *_parts(state), *_parameters(cell))
+    tensors = (inputs, *support.parts(state), *support.parameters(cell))
+    results = _Unroll.apply(cell.config, steps.numpy().astype(np.int64), *tensors)
     if order is not None:
         back = order.argsort()
         results = tuple(result[back] for result in results)
@@ -118,11 +65,11 @@ class _Unroll(torch.autograd.Function):
     """The compiled sequences as one operation of torch's."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, cell: NTMCell, lengths: np.ndarray, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: FunctionCtx, config: MachineConfig, lengths: np.ndarray, *tensors: Tensor) -> tuple[Tensor, ...]:
         dtype = np.dtype(np.float64 if tensors[0].dtype == torch.float64 else np.float32)
-        plan = Plan.of(cell.config, len(lengths), tensors[0].shape[1], dtype)
+        plan = Plan.of(config, len(lengths), tensors[0].shape[1], dtype)
         results, saved = _forward(plan, lengths, tensors)
-        ctx.cell, ctx.plan, ctx.lengths = cell, plan, lengths  # type: ignore[attr-defined]
+        ctx.plan, ctx.lengths = plan, lengths  # type: ignore[attr-defined]
         ctx.save_for_backward(*tensors, *saved)  # for torch to free, as it does with what its own operations keep
         ctx.set_materialize_grads(False)
         return results
@@ -132,33 +79,9 @@ class _Unroll(torch.autograd.Function):
         count = len(ctx.plan.blocks)
         tensors, saved = ctx.saved_tensors[:-count], ctx.saved_tensors[-count:]
         if torch.is_grad_enabled():  # asked for a gradient of the gradient: the reference has one
-            return None, None, *_differentiable_backward(ctx.cell, ctx.lengths, tensors, gradients)
+            steps = torch.from_numpy(ctx.lengths)
+            return None, None, *differentiable_backward(ctx.plan.config, steps, tensors, gradients)
         return None, None, *_backward(ctx.plan, ctx.lengths, tensors, saved, gradients, ctx.needs_input_grad[2:])
-
-
-def _differentiable_backward(
-    cell: NTMCell, lengths: np.ndarray, tensors: tuple[Tensor, ...], gradients: tuple[Tensor | None, ...]
-) -> list[Tensor | None]:
-    """Return the gradients of all tensors that went in, as results of differentiable operations."""
-    # Copies, because one of the tensors may come from another: only what reaches it directly counts here.
-    copies = [tensor.view_as(tensor) for tensor in tensors]
-    stand_in = NTMCell(cell.config, torch.Generator())
-    linears = _linears(stand_in)
-    count = 2 * len(linears)
-    (inputs, *state), parameters = copies[:-count], copies[-count:]
-    for linear, weight, bias in zip(linears, parameters[::2], parameters[1::2], strict=True):
-        del linear.weight, linear.bias
-        linear.weight, linear.bias = weight, bias  # type: ignore[assignment]  # plain tensors in their place
-    memory, read_weighting, write_weighting, read_vector, *controller = state
-    start = MachineState(memory, read_weighting, write_weighting, read_vector, tuple(controller))
-    logits, end = reference.unroll(stand_in, inputs, start, torch.from_numpy(lengths))
-    results = [logits, end.memory, end.read_weighting, end.write_weighting, end.read_vector, *end.controller]
-    pairs = [(r, g) for r, g in zip(results, gradients, strict=True) if g is not None and r.requires_grad]
-    wanted = [copy for copy in copies if copy.requires_grad]
-    found = iter(
-        torch.autograd.grad([r for r, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True)
-    )
-    return [next(found) if copy.requires_grad else None for copy in copies]
 
 
 def _forward(plan: Plan, lengths: np.ndarray, tensors: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], list[Tensor]]:
@@ -325,7 +248,7 @@ class _Weights:
 
     @staticmethod
     def as_parameters(lstm: bool, gradients: list[np.ndarray]) -> list[Tensor]:
-        """Put gradients together as those of ``_parameters``."""
+        """Put gradients together as those of ``support.parameters``."""
         d_input, d_read, d_below, d_before, d_bias, d_heads, d_heads_bias, d_output, d_output_read, d_output_bias = (
             gradients
         )

@@ -1,6 +1,6 @@
 """What compiled engines have in common: which tensors go into a run, and which cases only the reference supports."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -24,35 +24,55 @@ def parameters(cell: NTMCell) -> list[Tensor]:
     return [tensor for linear in linears(cell) for tensor in (linear.weight, linear.bias)]
 
 
-def tensors(cells: Sequence[NTMCell], inputs: Tensor, state: MachineState) -> list[Tensor]:
-    """Return all tensors that go into a run."""
-    parts = [inputs, state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller]
-    return parts + [tensor for cell in cells for tensor in parameters(cell)]
+def parts(state: MachineState) -> tuple[Tensor, ...]:
+    """Return the tensors of a state, in the order in which the engines take them."""
+    return state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller
 
 
-def problem(cells: Sequence[NTMCell], inputs: Tensor, state: MachineState) -> str | None:
-    """Say why no compiled engine can run a case, or return ``None``; devices are for the engine to check."""
+def problem(
+    cells: Sequence[NTMCell], inputs: Tensor, state: MachineState, kinds: Collection[str], where: str
+) -> str | None:
+    """Say why a compiled engine cannot run a case, or return ``None`` if it can.
+
+    Args:
+        cells: the machines.
+        inputs: what goes in.
+        state: where they start.
+        kinds: types of devices that the engine runs on.
+        where: those, in words.
+    """
     for cell in cells:
         if type(cell) is not NTMCell or type(cell.controller) not in (FeedForwardController, LSTMController):
             return "it computes the step of NTMCell and its two controllers; got a class of another kind"
-        if any(module._forward_hooks or module._forward_pre_hooks for module in cell.modules()):
+        if _is_hooked(cell):
             return "it calls no part of the cell by itself, so hooks on them would see nothing"
-    every = tensors(cells, inputs, state)
-    if inputs.dtype not in (torch.float32, torch.float64):
-        return f"it computes in float32 or float64; got {inputs.dtype}"
-    if any(tensor.dtype != inputs.dtype for tensor in every):
-        return f"inputs, state and parameters must share one dtype; got {sorted({str(t.dtype) for t in every})}"
-    if torch.is_autocast_enabled(inputs.device.type):
+    dtype, device, recording = inputs.dtype, inputs.device, torch.is_grad_enabled()
+    if dtype not in (torch.float32, torch.float64):
+        return f"it computes in float32 or float64; got {dtype}"
+    for tensor in (inputs, *parts(state), *(tensor for cell in cells for tensor in parameters(cell))):
+        if tensor.device.type not in kinds:
+            return f"it runs on {where}; got a tensor on {tensor.device}"
+        if tensor.device != device:
+            return f"inputs, state and parameters must be on one device; got {device} and {tensor.device}"
+        if tensor.dtype != dtype:
+            return f"inputs, state and parameters must share one dtype; got {dtype} and {tensor.dtype}"
+        if unpack_dual(tensor).tangent is not None or not _has_numbers(tensor):
+            return "torch.func and forward-mode derivatives look into single operations"
+        if recording and tensor.is_inference():
+            return "tensors made in inference mode cannot be kept for a gradient"
+    if torch.is_autocast_enabled(device.type):
         return "autocast asks for a dtype of its own"
-    if any(unpack_dual(tensor).tangent is not None or not _has_numbers(tensor) for tensor in every):
-        return "torch.func and forward-mode derivatives look into single operations"
-    if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in every):
-        return "tensors made in inference mode cannot be kept for a gradient"
     if inputs.shape[0] == 0 or inputs.shape[1] == 0:
         return f"it needs at least one sequence and one step; got {list(inputs.shape[:2])}"
     if not bool(state.memory.detach().abs().amax() < LARGEST_MEMORY):
         return f"memory must be finite and below {LARGEST_MEMORY:g}"
     return None
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    if module._forward_hooks or module._forward_pre_hooks:
+        return True
+    return any(_is_hooked(part) for part in module._modules.values() if part is not None)
 
 
 def _has_numbers(tensor: Tensor) -> bool:
