@@ -8,7 +8,8 @@ import pytest
 import torch
 from tiny_run import tiny
 
-from ntmlib.training import Diverged, Run, TrainConfig, Trainer, train, train_many
+from ntmlib.cli import main
+from ntmlib.training import Diverged, Run, RunRefused, TrainConfig, Trainer, load_run, train, train_many
 from ntmlib.training.many import advance_together
 
 # As little as shows the difference, because the interpreter takes 10 ms for each step of each sequence.
@@ -124,9 +125,27 @@ def test_configs_that_do_not_fit_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_gpu_nothing_is_made(tmp_path, monkeypatch):
+def test_a_run_trained_on_a_gpu_can_be_read_without_one(gpu, tmp_path, monkeypatch):
+    run = train(tiny(**SMALLEST), tmp_path / "run")
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="engine 'cuda' needs a CUDA device, and torch sees none"):
-        train(tiny(engine="cuda"), tmp_path / "run")
+    assert load_run(tmp_path / "run").result["weights_sha256"] == run.result["weights_sha256"]
+    with pytest.raises(RunRefused, match="engine 'cuda' needs a CUDA device, and torch sees none"):
+        train(tiny(**SMALLEST), tmp_path / "another")
+    assert not (tmp_path / "another").exists()
+
+
+def test_a_memory_too_large_for_the_engine_is_refused_before_anything_is_made(gpu, tmp_path):
+    large = tiny(**SMALLEST | {"model_options": {"hidden": 3, "slots": 4096, "width": 20}, "train_slots": 8})
+    with pytest.raises(RunRefused, match=r"engine 'cuda' cannot run this: slots and width.*at most; got 131,072"):
+        train(large, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.draws_globally  # tyro tidies its cache with Python's global generator
+def test_the_command_refuses_a_gpu_that_is_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["train", "copy", "--engine", "cuda", "--out", str(tmp_path / "run")]) == 2
+    assert "torch sees none" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -147,6 +147,7 @@ def test_the_other_machine_is_measured_by_default_when_its_package_is_installed(
     assert " ".join(given["engines"]).endswith(default)
 
 
+@pytest.mark.draws_globally
 def test_a_device_that_is_not_there_is_refused(monkeypatch, capsys):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -156,6 +157,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch, capsys):
     assert "device must be among cpu, cuda; got 'tpu'" in capsys.readouterr().err
 
 
+@pytest.mark.draws_globally
 def test_the_engine_for_gpus_is_compared_on_a_gpu(monkeypatch, capsys):
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     assert main(["bench", "--engines", "cuda"]) == 2

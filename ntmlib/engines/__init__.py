@@ -11,7 +11,7 @@ from typing import Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor
 
-from ntmlib.machine import MachineState, NTMCell
+from ntmlib.machine import MachineConfig, MachineState, NTMCell
 
 NAMES = ("auto", "reference", "fused", "cuda")
 
@@ -31,17 +31,27 @@ def check_name(engine: str) -> None:
         raise ValueError(f"engine must be one of {', '.join(map(repr, NAMES))}; got {engine!r}")
 
 
-def device_for(engine: str) -> torch.device:
+def device_for(engine: str, machine: MachineConfig | None = None) -> torch.device:
     """Return where a machine must be for an engine to run it in training.
 
+    Args:
+        engine: name of the engine.
+        machine: what it has to run, with the largest memory it will have; None if it makes no difference.
+
     Raises:
-        ValueError: torch sees no GPU, and the engine needs one.
+        ValueError: the engine cannot run here, or not this machine.
     """
-    if engine != "cuda" or os.environ.get("TRITON_INTERPRET") == "1":
+    if engine != "cuda":
         return torch.device("cpu")
-    if not torch.cuda.is_available():
+    from ntmlib.engines import cuda
+
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
+    if not interpreted and not torch.cuda.is_available():
         raise ValueError("engine 'cuda' needs a CUDA device, and torch sees none; 'auto' takes the fastest there is")
-    return torch.device("cuda")
+    reason = cuda.missing() or (machine and cuda.too_large(machine))
+    if reason:
+        raise ValueError(f"engine 'cuda' cannot run this: {reason}")
+    return torch.device("cpu" if interpreted else "cuda")
 
 
 def select(engine: str, cell: NTMCell, inputs: Tensor, state: MachineState) -> Engine:

@@ -33,15 +33,26 @@ def unsupported(cell: NTMCell, inputs: Tensor, state: MachineState) -> str | Non
 
 
 def _unsupported(cells: Sequence[NTMCell], inputs: Tensor, state: MachineState) -> str | None:
+    kinds = ("cuda", "cpu") if INTERPRETED else ("cuda",)
+    return missing() or too_large(cells[0].config) or support.problem(cells, inputs, state, kinds, "a CUDA device")
+
+
+def missing() -> str | None:
+    """Say what is not installed, if anything."""
     if find_spec("triton") is None:
         return "it needs the package triton, which torch's builds for CUDA on Linux bring along"
-    sizes = _Sizes.of(cells[0].config)
-    if sizes.SLOTS_P * sizes.WIDTH_P > LARGEST_TILE:
-        return (
-            f"slots and width, each rounded up to a power of two, may multiply to {LARGEST_TILE:,} at most; "
-            f"got {sizes.SLOTS_P * sizes.WIDTH_P:,}"
-        )
-    return support.problem(cells, inputs, state, ("cuda", "cpu") if INTERPRETED else ("cuda",), "a CUDA device")
+    return None
+
+
+def too_large(config: MachineConfig) -> str | None:
+    """Say why a memory does not fit into the registers of a program, if it does not."""
+    sizes = _Sizes.of(config)
+    if sizes.SLOTS_P * sizes.WIDTH_P <= LARGEST_TILE:
+        return None
+    return (
+        f"slots and width, each rounded up to a power of two, may multiply to {LARGEST_TILE:,} at most; "
+        f"got {sizes.SLOTS_P * sizes.WIDTH_P:,}"
+    )
 
 
 def unroll(

@@ -9,6 +9,8 @@ import json
 import os
 from pathlib import Path
 
+import torch
+
 from ntmlib.training import folders
 from ntmlib.training.checkpoints import Checkpoint, CheckpointError, load_latest, pack, unpack
 from ntmlib.training.durable import write_durably
@@ -29,7 +31,7 @@ def load_run(directory: str | os.PathLike[str]) -> Run:
         ValueError: its weights or tables are damaged; the message names the file.
     """
     folder = Path(directory)
-    trainer = Trainer(stored_config(folder))
+    trainer = Trainer(stored_config(folder), torch.device("cpu"))  # wherever it was trained
     history_bytes = evaluations_bytes = None
 
     def take(checkpoint: Checkpoint) -> None:

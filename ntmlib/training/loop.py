@@ -63,13 +63,21 @@ class Trainer:
     """A training run between two updates: model, optimizer, generator, curriculum, history.
 
     ``checkpoint`` gives all of it as a value, ``restore`` goes on from one.
+
+    Args:
+        config: the run.
+        device: where the model is; by default where the engine wants it.
+
+    Raises:
+        ValueError: the engine cannot run this here.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, device: torch.device | None = None) -> None:
         self.config = config
         self.task = config.make_task()
-        self.device = device_for(config.engine)
-        self.model = self._for_training(build_model(config)).to(self.device)
+        model = build_model(config)
+        self.device = device or device_for(config.engine, model.config if isinstance(model, NTM) else None)
+        self.model = self._for_training(model).to(self.device)
         # One set of weights, seen through memories of several sizes.
         sizes = config.slots_in_training
         self._sizes = [self.model.with_slots(n, shared=True) for n in sizes] if isinstance(self.model, NTM) else []

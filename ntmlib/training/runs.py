@@ -95,7 +95,11 @@ def training(
 
     Whoever drives it makes the update, or throws in the ``Diverged`` that it ended with; ``train`` has the rest.
     """
-    trainer, now = Trainer(config), environment(config)
+    try:
+        trainer = Trainer(config)
+    except ValueError as error:
+        raise RunRefused(str(error)) from error
+    now = environment(config)
     if directory is None:
         yield from trainer.updates(watch, None, interrupted)
         return as_run(trainer, _summary(trainer, now, exact=True, ended=trainer.finished), None)
