@@ -51,6 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     command = COMMANDS.get(arguments[0])
     if command is None:
         return _refuse(f"command must be one of {_one_of(arguments[0], COMMANDS)}; got {arguments[0]!r}")
+    # By default torch's threads wait for 5 ms after each of its operations with all their strength, and the fused
+    # engine's threads get no processor meanwhile. This is for Linux, and is read when torch is imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: print(f"ntm: {message}", file=sys.stderr)
         try:

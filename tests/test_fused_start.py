@@ -127,3 +127,10 @@ def test_compiling_is_announced_once_and_only_to_who_watches(monkeypatch, watche
 
 def test_importing_the_library_does_not_load_the_compiler():
     ok(python("import ntmlib, sys; machine = ntmlib.NTM(2, 2); assert 'numba' not in sys.modules"))
+
+
+@pytest.mark.parametrize("given", [None, "77"])
+def test_the_command_keeps_waiting_threads_from_taking_the_processor_unless_told(given):
+    program = "import os, ntmlib.cli; ntmlib.cli.main(['bench', '--turns', '0']); print(os.environ['GOMP_SPINCOUNT'])"
+    environment = {} if given is None else {"GOMP_SPINCOUNT": given}
+    assert python(program, **environment).stdout.split()[-1] == (given or "10000")

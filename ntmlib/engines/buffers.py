@@ -1,8 +1,8 @@
 """Memory of the fused engine that is wanted again at every update.
 
-What the system hands out anew it clears first, page by page; at batch 64 that took a sixth of an update. So memory
-goes back to a few idle pieces as soon as the last array on it is gone, whoever held that: autograd until its backward
-pass, a thread until it is done or fails.
+What the system hands out anew it clears first, page by page; at batch 64 that took a tenth of an update or more. So
+memory goes back to a few idle pieces as soon as the last array on it is gone, whoever held that: autograd until its
+backward pass, a thread until it is done or fails.
 """
 
 import math
@@ -46,6 +46,11 @@ def take(count: int, dtype: np.dtype) -> np.ndarray:
     whole = np.asarray(_Lease(np.empty(size, np.uint8) if piece is None else piece))
     start = -whole.__array_interface__["data"][0] % _ALIGNMENT
     return whole[start : start + count * dtype.itemsize].view(dtype)
+
+
+def arrays(shapes: Shapes, dtype: np.dtype) -> list[np.ndarray]:
+    """Return arrays of these shapes, of any value."""
+    return cut(take(numbers(shapes), dtype), shapes)
 
 
 def cut(whole: np.ndarray, shapes: Shapes, number: int = 0) -> list[np.ndarray]:

@@ -86,20 +86,16 @@ class _Unroll(torch.autograd.Function):
 
 def _forward(plan: Plan, lengths: np.ndarray, tensors: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], list[Tensor]]:
     """Return logits and final state; and of each block what is kept, or else the states its windows start from."""
-    inputs, memory, read_weighting, write_weighting, read_vector = map(_numpy, tensors[:5])
-    heads, units, dtype = plan.config.num_heads, plan.state(plan.batch)[-1], plan.dtype
-    state = [
-        np.array(memory.transpose(0, 2, 1), order="C"),
-        np.concatenate([write_weighting, read_weighting], 1),
-        read_vector.reshape(plan.batch, 1, -1).copy(),
-        *(_numpy(tensors[n]).copy() if plan.lstm else np.empty(units, dtype) for n in (5, 6)),
-    ]
+    inputs, dtype = _numpy(tensors[0]), plan.dtype
+    state = buffers.arrays(plan.state(plan.batch), dtype)
+    for array, tensor in zip(_as_tensors(plan, state), tensors[1:], strict=False):  # the parameters come after these
+        array[:] = tensor.detach().numpy()
     logits = np.zeros((plan.batch, plan.time, plan.config.output_size), dtype)
     weights = _Weights.of(plan, tensors).forward_order()
     saved = [np.empty(0, dtype)] * len(plan.blocks)
 
     def work(chunk: int) -> None:
-        rows = np.empty(plan.rows, dtype)
+        (rows,) = buffers.arrays((plan.rows,), dtype)
         for index in plan.chunks[chunk]:
             block, windows, shapes, starts = _cut(plan, lengths, index)
             parts, kept = [array[block] for array in state], buffers.take(buffers.numbers(shapes), dtype)
@@ -115,10 +111,15 @@ def _forward(plan: Plan, lengths: np.ndarray, tensors: tuple[Tensor, ...]) -> tu
 
     with announced():
         _in_parallel(work, len(plan.chunks))
-    memory, weighting, read, *controller = state
-    results = [logits, memory.transpose(0, 2, 1), weighting[:, heads:], weighting[:, :heads]]
-    results += [read.reshape(plan.batch, heads, -1), *(controller if plan.lstm else ())]
-    return tuple(map(_tensor, results)), list(map(torch.from_numpy, saved))
+    results = [logits, *(array.copy() for array in _as_tensors(plan, state))]
+    return tuple(map(torch.from_numpy, results)), list(map(torch.from_numpy, saved))
+
+
+def _as_tensors(plan: Plan, state: list[np.ndarray]) -> list[np.ndarray]:
+    """See the arrays of ``plan.state`` in the order and the shapes of ``MachineState``."""
+    (memory, weighting, read, hidden, cell), heads = state, plan.config.num_heads
+    seen = [memory.transpose(0, 2, 1), weighting[:, heads:], weighting[:, :heads], read.reshape(len(read), heads, -1)]
+    return [*seen, hidden, cell] if plan.lstm else seen
 
 
 def _backward(
@@ -130,43 +131,38 @@ def _backward(
     wanted: tuple[bool, ...],
 ) -> list[Tensor | None]:
     """Return the gradients of all tensors that went in, or of the ``wanted`` ones among inputs and state."""
-    c, dtype, heads, inputs = plan.config, plan.dtype, plan.config.num_heads, _numpy(tensors[0])
-    given = [None if gradient is None else _numpy(gradient) for gradient in gradients] + [None, None]
-    d_memory, d_weighting, d_read, d_hidden, d_cell = d_state = [np.zeros(s, dtype) for s in plan.state(plan.batch)]
-    for target, gradient in (
-        (d_memory.transpose(0, 2, 1), given[1]), (d_weighting[:, heads:], given[2]), (d_weighting[:, :heads], given[3]),
-        (d_read.reshape(plan.batch, heads, -1), given[4]), (d_hidden, given[5]), (d_cell, given[6]),
-    ):  # fmt: skip
+    inputs, dtype = _numpy(tensors[0]), plan.dtype
+    d_state = buffers.arrays(plan.state(plan.batch), dtype)
+    for array in d_state:
+        array[:] = 0
+    for array, gradient in zip(_as_tensors(plan, d_state), gradients[1:], strict=True):
         if gradient is not None:
-            target[:] = gradient
-    d_logits = np.zeros((plan.batch, plan.time, c.output_size), dtype) if given[0] is None else given[0]
+            array[:] = gradient.detach().numpy()
+    d_logits = np.zeros((plan.batch, plan.time, plan.config.output_size), dtype)
+    if gradients[0] is not None:
+        d_logits = _numpy(gradients[0])
     d_inputs = np.zeros(inputs.shape if wanted[0] else (plan.batch, 1, 1), dtype)
     weights = _Weights.of(plan, tensors)
     parameters = weights.shapes()
     sums = [np.zeros(buffers.numbers(parameters), dtype) for _ in plan.chunks]
 
     def work(chunk: int) -> None:
-        rows = np.empty(plan.rows, dtype)
+        (rows,) = buffers.arrays((plan.rows,), dtype)
         for index in plan.chunks[chunk]:
             block, windows, shapes, starts = _cut(plan, lengths, index)
             d_parts, before = [array[block] for array in d_state], _numpy(saved[index])
             again = len(windows) > 1
             kept = buffers.take(buffers.numbers(shapes), dtype) if again else before
             room = plan.going_back(len(lengths[block]), shapes[3][1])
-            d_told, d_gates, replay = buffers.cut(buffers.take(buffers.numbers(room), dtype), room)
+            d_told, d_gates, replay = buffers.arrays(room, dtype)
             for number, begin in reversed(list(enumerate(windows))):
                 part = begin, begin + plan.window, *plan.sizes, lengths[block], inputs[block]
                 if again:
                     state = [array.copy() for array in buffers.cut(before, starts, number)]
                     kernels.forward(
-                        *part,
-                        *weights.forward_order(),
-                        *state,
-                        *buffers.cut(kept, shapes),
-                        False,
-                        d_logits[block],
-                        rows,
-                    )
+                        *part, *weights.forward_order(), *state, *buffers.cut(kept, shapes),
+                        False, d_logits[block], rows,
+                    )  # fmt: skip
                 kernels.backward(
                     *part, *weights.backward_order(), *buffers.cut(kept, shapes), d_logits[block], *d_parts,
                     d_told, d_gates, d_inputs[block], wanted[0], *buffers.cut(sums[chunk], parameters), replay, rows,
@@ -176,9 +172,8 @@ def _backward(
         _in_parallel(work, len(plan.chunks))
     for other in sums[1:]:  # always in the same order
         sums[0] += other
-    found = [d_inputs, d_memory.transpose(0, 2, 1), d_weighting[:, heads:], d_weighting[:, :heads]]
-    found += [d_read.reshape(plan.batch, heads, -1), *((d_hidden, d_cell) if plan.lstm else ())]
-    d_tensors = [_tensor(array) if want else None for array, want in zip(found, wanted[: len(found)], strict=True)]
+    found = [d_inputs, *_as_tensors(plan, d_state)]
+    d_tensors = [torch.from_numpy(array.copy()) if want else None for array, want in zip(found, wanted, strict=False)]
     return [*d_tensors, *weights.as_parameters(plan.lstm, buffers.cut(sums[0], parameters))]
 
 

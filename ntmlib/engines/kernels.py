@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import overload
 
 from ntmlib.engines.compilation import compiled as _compiled
+from ntmlib.engines.compilation import use_widest_vectors
 from ntmlib.engines.products import add_outer, add_product, add_products, add_rows
 
 SQUARED_NORM_FLOOR = 1e-4  # as in ntmlib.machine.addressing; tests hold them equal
@@ -121,6 +122,7 @@ def _tanh(x):
 @_compiled
 def copy(values, out):
     """``out = values``; a slice assignment would make room for values that overlap."""
+    use_widest_vectors()
     for i in range(out.shape[0]):
         out[i] = values[i]
 
@@ -142,6 +144,7 @@ def largest_of(values):
 @_compiled
 def squash(values, kind):
     """Apply tanh (kind 0) or the logistic function (kind 1) in place."""
+    use_widest_vectors()
     one = values.dtype.type(1)
     if kind == 0:
         for i in range(values.shape[0]):
@@ -240,6 +243,7 @@ def unit_key(key, unit):
 @_compiled
 def _shift(padded, shift_weighting, out):
     """Circular convolution (eq. 8); ``padded`` has the ring continued on both sides."""
+    use_widest_vectors()
     shifts = shift_weighting.shape[0]
     if shifts == 3:  # the usual case, in one pass
         back, stay, forth = shift_weighting[0], shift_weighting[1], shift_weighting[2]
@@ -257,6 +261,7 @@ def _shift(padded, shift_weighting, out):
 @_compiled
 def _pad(values, padded, reach):
     """Continue a ring of slots on both sides."""
+    use_widest_vectors()
     slots = values.shape[0]
     middle = padded[reach:]
     for i in range(slots):
@@ -269,6 +274,7 @@ def _pad(values, padded, reach):
 @_compiled
 def focus(told, width, shifts, memory, inverse_norm, previous, kept, unit, gated, padded):
     """Find a head's weighting: content, interpolation, shift, sharpening (eq. 5-9)."""
+    use_widest_vectors()
     zero, one, floor = memory.dtype.type(0), memory.dtype.type(1), memory.dtype.type(WEIGHT_FLOOR)
     slots = memory.shape[1]
     strength, gate, sharpening = told[width], told[width + 1], told[width + 2 + shifts]
@@ -307,6 +313,7 @@ def focus_back(told, d_told, width, shifts, memory, inverse_norm, previous, kept
     Takes the gradient of the final weighting; adds to the gradients of the instructions and of the memory, and
     overwrites that of the previous weighting.
     """
+    use_widest_vectors()
     zero, one, floor = memory.dtype.type(0), memory.dtype.type(1), memory.dtype.type(WEIGHT_FLOOR)
     slots, reach = memory.shape[1], shifts // 2
     strength, gate, sharpening = told[width], told[width + 1], told[width + 2 + shifts]
@@ -376,6 +383,7 @@ def focus_back(told, d_told, width, shifts, memory, inverse_norm, previous, kept
 @_compiled
 def inverse_norms(memory, out):
     """One over the length of each slot's vector, floor included (eq. 6)."""
+    use_widest_vectors()
     one = memory.dtype.type(1)
     out[:] = memory.dtype.type(SQUARED_NORM_FLOOR)
     for j in range(memory.shape[0]):
@@ -389,6 +397,7 @@ def inverse_norms(memory, out):
 @_compiled
 def write(memory, told, kept, heads, width, shifts):
     """Erase with every head, then add with every head (eq. 3, 4), in place."""
+    use_widest_vectors()
     one = memory.dtype.type(1)
     pair, start = 2 * (width + 3 + shifts) + 2 * width, 2 * (width + 3 + shifts)
     slots = memory.shape[1]
@@ -412,6 +421,7 @@ def write(memory, told, kept, heads, width, shifts):
 @_compiled
 def write_back(before, d_memory, told, d_told, kept, d_weighting, heads, width, shifts, room):
     """Go back through the write: ``d_memory`` turns from the gradient after it into that before it."""
+    use_widest_vectors()
     zero, one = before.dtype.type(0), before.dtype.type(1)
     pair, start = 2 * (width + 3 + shifts) + 2 * width, 2 * (width + 3 + shifts)
     slots = before.shape[1]
@@ -458,6 +468,7 @@ def write_back(before, d_memory, told, d_told, kept, d_weighting, heads, width, 
 @_compiled
 def add_dots(rows, vector, out):
     """``out += rows @ vector``; with the memory and a weighting, this is reading (eq. 2)."""
+    use_widest_vectors()
     for j in range(rows.shape[0]):
         row, total = rows[j], rows.dtype.type(0)
         for i in range(row.shape[0]):
@@ -560,6 +571,7 @@ def forward(
 @_compiled
 def lstm_step(gates, cell, new_cell, new_hidden, units):
     """Input, forget, cell and output gates to a new cell and hidden vector."""
+    use_widest_vectors()
     squash(gates[: 2 * units], 1)
     squash(gates[2 * units : 3 * units], 0)
     squash(gates[3 * units :], 1)
@@ -575,6 +587,7 @@ def lstm_step(gates, cell, new_cell, new_hidden, units):
 @_compiled
 def lstm_step_back(gates, cell, new_cell, d_hidden, d_cell, d_gates, squashed, units):
     """Go back through ``lstm_step``; ``d_cell`` turns from the gradient of the new cell into that of the old."""
+    use_widest_vectors()
     one = gates.dtype.type(1)
     i, f, g, o = gates[:units], gates[units : 2 * units], gates[2 * units : 3 * units], gates[3 * units :]
     d_i, d_f = d_gates[:units], d_gates[units : 2 * units]
@@ -605,6 +618,7 @@ def backward(
     before it. The gradients of the parameters are added to. ``replay`` takes the memories of one segment, ``room``
     has rows to work in.
     """
+    use_widest_vectors()
     layers, units, slots = hidden.shape[0], hidden.shape[3], d_memory.shape[2]
     pair, size = told.shape[2] // heads, width + 3 + shifts
     zero, one = d_memory.dtype.type(0), d_memory.dtype.type(1)

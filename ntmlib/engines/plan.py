@@ -108,7 +108,7 @@ class Plan:
     def rows(self) -> tuple[int, int]:
         """Room for a kernel to work in."""
         c = self.config
-        return 9, max(c.slots + c.num_shifts, c.width, c.hidden)
+        return 9, -(-max(c.slots + c.num_shifts, c.width, c.hidden) // 16) * 16
 
     @property
     def _told(self) -> int:

@@ -14,6 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ntmlib.engines.compilation import compiled as _compiled
+from ntmlib.engines.compilation import use_widest_vectors
 
 BYTE, INDEX, WORD = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 VECTOR_BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
@@ -129,6 +130,7 @@ def _add_tiles(left, rows, out, count):
 @partial(_compiled, ordered=True)
 def add_product(vector, rows, out):
     """``out += vector @ rows``. Eight rows at a time: one pass over the result for eight multiplications."""
+    use_widest_vectors()
     wide, full = out.shape[0], rows.shape[0] - rows.shape[0] % 8
     for k in range(0, full, 8):
         a, b, c, d = vector[k], vector[k + 1], vector[k + 2], vector[k + 3]
@@ -167,6 +169,7 @@ def add_outer(left, right, out):
 @_compiled
 def add_rows(rows, out):
     """``out += rows.sum(0)``."""
+    use_widest_vectors()
     for t in range(rows.shape[0]):
         row = rows[t]
         for i in range(out.shape[0]):
