@@ -1,4 +1,4 @@
-"""How long copy takes from a cold start: `ntm train copy` in fresh processes, code compiled before, everything included.
+"""How long copy takes from a cold start: `ntm train copy` in fresh processes, compiled code cached, all included.
 
     .venv/bin/python benchmarks/cold_start.py
 
