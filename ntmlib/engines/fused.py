@@ -143,7 +143,8 @@ def _backward(
         d_logits = _numpy(gradients[0])
     d_inputs = np.zeros(inputs.shape if wanted[0] else (plan.batch, 1, 1), dtype)
     weights = _Weights.of(plan, tensors)
-    parameters = weights.shapes()
+    parameters, turned = weights.shapes(), weights.backward_order()
+    straight = weights.forward_order() if plan.window < plan.time else ()
     sums = [np.zeros(buffers.numbers(parameters), dtype) for _ in plan.chunks]
 
     def work(chunk: int) -> None:
@@ -160,11 +161,11 @@ def _backward(
                 if again:
                     state = [array.copy() for array in buffers.cut(before, starts, number)]
                     kernels.forward(
-                        *part, *weights.forward_order(), *state, *buffers.cut(kept, shapes),
+                        *part, *straight, *state, *buffers.cut(kept, shapes),
                         False, d_logits[block], rows,
                     )  # fmt: skip
                 kernels.backward(
-                    *part, *weights.backward_order(), *buffers.cut(kept, shapes), d_logits[block], *d_parts,
+                    *part, *turned, *buffers.cut(kept, shapes), d_logits[block], *d_parts,
                     d_told, d_gates, d_inputs[block], wanted[0], *buffers.cut(sums[chunk], parameters), replay, rows,
                 )  # fmt: skip
 
@@ -210,15 +211,15 @@ class _Weights:
         before = [first[:, read:], *(matrix[:, c.hidden :] for matrix in above)] if lstm else []
         none = np.empty((0, len(first), c.hidden), dtype)
         return cls(
-            _rows(first[:, : c.input_size]),
-            _rows(first[:, c.input_size : read]),
+            first[:, : c.input_size],
+            first[:, c.input_size : read],
             np.stack([matrix[:, : c.hidden] for matrix in above]) if above else none,
             np.stack(before) if lstm else none,
             np.stack(biases),
             heads,
             heads_bias,
-            _rows(output[:, : c.hidden]),
-            _rows(output[:, c.hidden :]),
+            output[:, : c.hidden],
+            output[:, c.hidden :],
             output_bias,
         )
 
@@ -227,13 +228,13 @@ class _Weights:
         turned = [self.from_input.T, self.from_read.T, self.from_below.swapaxes(1, 2), self.from_before.swapaxes(1, 2)]
         return (
             *map(_rows, turned), self.bias, _rows(self.heads.T), self.heads_bias,
-            self.output, self.output_read, self.output_bias,
+            _rows(self.output), _rows(self.output_read), self.output_bias,
         )  # fmt: skip
 
     def backward_order(self) -> tuple[np.ndarray, ...]:
         """Return the matrices for ``kernels.backward``."""
-        controller = (self.from_input, self.from_read, self.from_below, self.from_before)
-        return (*controller, self.heads, self.output, self.output_read)
+        controller = (_rows(self.from_input), _rows(self.from_read), self.from_below, self.from_before)
+        return (*controller, self.heads, _rows(self.output), _rows(self.output_read))
 
     def shapes(self) -> Shapes:
         """Shapes of the gradients; those of input and read matrices are transposed, as inner loops want it."""
