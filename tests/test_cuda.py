@@ -1,6 +1,9 @@
 """The cuda engine gives the reference's numbers; without a GPU its kernels run under Triton's interpreter."""
 
 import copy
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -122,12 +125,65 @@ def test_machines_that_share_a_launch_do_not_see_each_other(gpu):
         assert max(map(relative_error, found[index], wanted)) < 1e-11
 
 
-def test_a_run_without_gradients_gives_the_same_bits(gpu):
+def test_a_run_without_gradients_gives_the_same_bits(gpu, monkeypatch):
     machine, inputs = machine_and_inputs(gpu)
+    launched, launch = [], cuda._Sizes.launch
+    monkeypatch.setattr(cuda._Sizes, "launch", lambda *args, **more: launched.append(more) or launch(*args, **more))
     with torch.no_grad():
         plain, plain_end = machine(inputs, engine="cuda")
+    assert launched == [{"KEEP": False}]
     logits, end = machine(inputs, engine="cuda")
     assert all(torch.equal(a, b) for a, b in zip([plain, *parts(plain_end)], [logits, *parts(end)], strict=True))
+
+
+def test_lengths_may_be_any_whole_numbers_in_any_layout(gpu):
+    machine, inputs = machine_and_inputs(gpu)
+    expected, _ = machine(inputs, lengths=torch.tensor([5, 2]), engine="cuda")
+    spread = torch.tensor([5, 0, 2, 0], dtype=torch.int32)[::2]
+    found, _ = machine(inputs, lengths=spread.to(gpu), engine="cuda")
+    assert torch.equal(found, expected)
+
+
+def test_going_back_inside_autocast_does_not_round(gpu):
+    machine, inputs = machine_and_inputs(gpu)
+    loss = machine(inputs, engine="cuda")[0].square().sum()
+    expected = gradients_of(loss, machine)
+    with torch.autocast(gpu.type, dtype=torch.bfloat16):
+        found = gradients_of(loss, machine)
+    assert all(map(torch.equal, found, expected))
+
+
+def test_second_derivatives_of_several_machines_at_once_are_refused(gpu):
+    machine, inputs = machine_and_inputs(gpu, time=2)
+    inputs.requires_grad_()
+    logits, _ = cuda.unroll_many([machine.cell] * 2, inputs, machine.initial_state(2))
+    with pytest.raises(ValueError, match="second derivatives need one cell at a time; got 2"):
+        torch.autograd.grad(logits.square().sum(), inputs, create_graph=True)
+
+
+COMPILE = """
+import sys
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from ntmlib.engines import cuda, cuda_kernels
+from ntmlib.machine import MachineConfig
+
+for kernel in (cuda_kernels.forward, cuda_kernels.backward):
+    for options in ({}, {"controller": "lstm", "num_layers": 2, "num_heads": 2}):
+        known = {**vars(cuda._Sizes.of(MachineConfig(10, 9, **options))), "KEEP": True}
+        known = {name: value for name, value in known.items() if name in kernel.arg_names}
+        kinds = dict.fromkeys(kernel.arg_names, "*fp32") | dict.fromkeys(known, "constexpr")
+        kinds |= {"lengths": "*i32", "time": "i32", "every": "i32", "per_machine": "i32"}
+        compile(ASTSource(kernel, kinds, known), target=GPUTarget("cuda", 90, 32))
+"""
+
+
+@pytest.mark.slow
+def test_the_kernels_compile_for_a_gpu(gpu):
+    """The interpreter lets pass what the compiler does not; compiling needs no GPU."""
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, env=environment, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_going_back_twice_gives_the_same_bits(gpu):

@@ -1,6 +1,8 @@
 """``train_many`` makes of each config what ``train`` makes of it, but for rounding."""
 
 import math
+import os
+import signal
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from tiny_run import tiny
 
 from ntmlib.cli import main
+from ntmlib.engines import cuda
 from ntmlib.training import Diverged, Run, RunRefused, TrainConfig, Trainer, load_run, train, train_many
 from ntmlib.training.many import advance_together
 
@@ -35,6 +38,7 @@ def as_runs(outcomes: list[Run | Diverged]) -> list[Run]:
     return [outcome for outcome in outcomes if isinstance(outcome, Run)]
 
 
+@pytest.mark.slow
 def test_side_by_side_gives_what_each_gives_alone(gpu, tmp_path):
     configs = seeds(1, 2, 3)
     folders = [tmp_path / str(config.seed) for config in configs]
@@ -49,6 +53,7 @@ def test_side_by_side_gives_what_each_gives_alone(gpu, tmp_path):
         assert next(run.machine.parameters()).device.type == "cpu"
 
 
+@pytest.mark.slow
 def test_a_finished_run_does_not_wait_for_the_others(gpu):
     """An easy threshold is met by one seed before the other; its run ends there."""
     changes = {"curriculum_start": None, "solved_threshold": 0.98, "solved_window": 1}
@@ -59,6 +64,7 @@ def test_a_finished_run_does_not_wait_for_the_others(gpu):
     assert len({run.result["updates"] for run in runs}) > 1
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_a_folder_bit_for_bit(gpu, tmp_path, monkeypatch):
     folders = [tmp_path / "a", tmp_path / "b"]
     with monkeypatch.context() as patch:  # a first attempt is interrupted after its first update
@@ -97,6 +103,7 @@ def test_the_outcome_of_a_diverged_run_is_how_it_diverged(gpu, monkeypatch):
     assert isinstance(bad, Diverged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"memory_init": "learned"}, {"weighting_init": "learned"}, {"controller": "lstm"}])
 def test_every_kind_of_start_is_that_of_its_machine(gpu, changes):
     options = {**SMALLEST["model_options"], **changes}
@@ -106,6 +113,62 @@ def test_every_kind_of_start_is_that_of_its_machine(gpu, changes):
         strict=True,
     ):
         np.testing.assert_allclose(run.history["loss"], train(config).history["loss"], rtol=1e-4)
+
+
+DECAY = {"solved_threshold": None, "final_learning_rate_factor": 0.1, "learning_rate": 0.05}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {**DECAY, "clip_norm": 0.01, "train_slots": (3, 4, 5), "learning_rate_factors": {"output": 4.0}},
+        {**DECAY, "clip_norm": None, "clip_value": 0.001, "optimizer": "graves_rmsprop", "mixed_lengths": True},
+        {"curriculum_threshold": 1e-9, "stall_updates": 1, "max_restarts": 5, "objective": "sequence"},
+    ],
+)
+def test_whatever_a_config_asks_of_an_update_is_done(gpu, changes):
+    """Clipping that bites, rates that fall, memories of several sizes, restarts: weights and losses stay together."""
+    runs = as_runs(train_many(seeds(1, 2, **changes)))
+    for run, config in zip(runs, seeds(1, 2, **changes), strict=True):
+        alone = train(config)
+        np.testing.assert_allclose(run.history["loss"], alone.history["loss"], rtol=1e-5)
+        assert run.result["restarts"] == alone.result["restarts"]
+        for a, b in zip(run.machine.parameters(), alone.machine.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_an_interruption_ends_all_runs(monkeypatch):
+    """Each after the update that is due, also where they are trained one after the other."""
+    made = Trainer.advance
+
+    def interrupted(self: Trainer) -> None:
+        made(self)
+        if self.config.seed == 1 and self.update == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Trainer, "advance", interrupted)
+    runs = as_runs(train_many([tiny(seed=1), tiny(seed=2)]))
+    assert [(run.interrupted, run.result["updates"]) for run in runs] == [(True, 2), (True, 1)]
+
+
+def test_a_refused_folder_lets_nothing_be_trained(tmp_path):
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "note.txt").write_text("not a run")
+    with pytest.raises(RunRefused, match="must be empty or hold a run"):
+        train_many([tiny(seed=1), tiny(seed=2)], [tmp_path / "first", taken])
+    assert not (tmp_path / "first" / "result.json").exists()
+    assert [path.name for path in taken.iterdir()] == ["note.txt"]
+    first, _ = as_runs(train_many([tiny(seed=1), tiny(seed=2)], [tmp_path / "first", tmp_path / "second"]))
+    assert first.result["weights_sha256"] == train(tiny(seed=1)).result["weights_sha256"]
+
+
+def test_progress_is_that_of_the_first_run_still_going_on():
+    seen = []
+    runs = as_runs(train_many([tiny(seed=1), tiny(seed=2)], watch=seen.append))
+    ends = [progress.history for progress in seen if progress.finished]
+    assert [history is run.history for history, run in zip(ends, runs, strict=True)] == [True, True]
 
 
 def test_other_engines_train_one_after_the_other():
@@ -127,7 +190,7 @@ def test_configs_that_do_not_fit_are_refused(tmp_path):
 
 def test_a_run_trained_on_a_gpu_can_be_read_without_one(gpu, tmp_path, monkeypatch):
     run = train(tiny(**SMALLEST), tmp_path / "run")
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(cuda, "INTERPRETED", False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert load_run(tmp_path / "run").result["weights_sha256"] == run.result["weights_sha256"]
     with pytest.raises(RunRefused, match="engine 'cuda' needs a CUDA device, and torch sees none"):
@@ -135,8 +198,11 @@ def test_a_run_trained_on_a_gpu_can_be_read_without_one(gpu, tmp_path, monkeypat
     assert not (tmp_path / "another").exists()
 
 
-def test_a_memory_too_large_for_the_engine_is_refused_before_anything_is_made(gpu, tmp_path):
-    large = tiny(**SMALLEST | {"model_options": {"hidden": 3, "slots": 4096, "width": 20}, "train_slots": 8})
+@pytest.mark.parametrize(("slots", "train_slots"), [(4096, 8), (8, (4096, 16))])
+def test_a_memory_too_large_for_the_engine_is_refused_before_anything_is_made(gpu, tmp_path, slots, train_slots):
+    """While training or after it."""
+    sizes = {"hidden": 3, "slots": slots, "width": 20}
+    large = tiny(**SMALLEST | {"model_options": sizes, "train_slots": train_slots})
     with pytest.raises(RunRefused, match=r"engine 'cuda' cannot run this: slots and width.*at most; got 131,072"):
         train(large, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -144,7 +210,7 @@ def test_a_memory_too_large_for_the_engine_is_refused_before_anything_is_made(gp
 
 @pytest.mark.draws_globally  # tyro tidies its cache with Python's global generator
 def test_the_command_refuses_a_gpu_that_is_not_there(tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(cuda, "INTERPRETED", False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["train", "copy", "--engine", "cuda", "--out", str(tmp_path / "run")]) == 2
     assert "torch sees none" in capsys.readouterr().err

@@ -9,7 +9,9 @@ from ntmlib.training.optimizers import (
     Adam,
     GravesRMSProp,
     build,
+    clip_norm,
     load_state_tensors,
+    norm_of,
     state_tensors,
     step_together,
 )
@@ -187,3 +189,15 @@ print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("largest", [1e-3, 0.1, 5.0])
+@pytest.mark.parametrize("share", [0.5, 0.9995, 0.99999999, 1.0, 3.0])
+def test_gradients_are_cut_to_the_bits_of_torchs_own(largest, share):
+    ours, theirs = (torch.nn.Parameter(torch.zeros(4)) for _ in range(2))
+    gradient = torch.randn(4, generator=torch.Generator().manual_seed(0))
+    gradient *= largest * share / gradient.norm()
+    ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+    clip_norm([ours], norm_of([ours.grad]), largest)
+    torch.nn.utils.clip_grad_norm_([theirs], largest)
+    assert torch.equal(ours.grad, theirs.grad)

@@ -7,6 +7,7 @@ import torch
 
 from ntmlib import NTM
 from ntmlib.cli import main
+from ntmlib.engines import cuda
 from ntmlib.training import speed
 from ntmlib.training.optimizers import build
 
@@ -149,7 +150,7 @@ def test_the_other_machine_is_measured_by_default_when_its_package_is_installed(
 
 @pytest.mark.draws_globally
 def test_a_device_that_is_not_there_is_refused(monkeypatch, capsys):
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(cuda, "INTERPRETED", False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["bench", "--device", "cuda", "--engines", "fused"]) == 2
     assert "needs a CUDA device, and torch sees none" in capsys.readouterr().err
@@ -159,6 +160,6 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch, capsys):
 
 @pytest.mark.draws_globally
 def test_the_engine_for_gpus_is_compared_on_a_gpu(monkeypatch, capsys):
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setattr(cuda, "INTERPRETED", True)
     assert main(["bench", "--engines", "cuda"]) == 2
     assert "device must be 'cuda' to compare the engine 'cuda'; got 'cpu'" in capsys.readouterr().err

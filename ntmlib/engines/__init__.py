@@ -4,7 +4,6 @@ An engine is a module with one function, ``unroll(cell, inputs, state, lengths)`
 supports everything; ``fused`` is compiled for the CPU, ``cuda`` for NVIDIA GPUs, and both are many times faster.
 """
 
-import os
 from importlib import import_module
 from typing import Protocol, cast, runtime_checkable
 
@@ -45,13 +44,12 @@ def device_for(engine: str, machine: MachineConfig | None = None) -> torch.devic
         return torch.device("cpu")
     from ntmlib.engines import cuda
 
-    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
-    if not interpreted and not torch.cuda.is_available():
+    if not cuda.INTERPRETED and not torch.cuda.is_available():
         raise ValueError("engine 'cuda' needs a CUDA device, and torch sees none; 'auto' takes the fastest there is")
     reason = cuda.missing() or (machine and cuda.too_large(machine))
     if reason:
         raise ValueError(f"engine 'cuda' cannot run this: {reason}")
-    return torch.device("cpu" if interpreted else "cuda")
+    return torch.device("cpu" if cuda.INTERPRETED else "cuda")
 
 
 def select(engine: str, cell: NTMCell, inputs: Tensor, state: MachineState) -> Engine:

@@ -96,7 +96,8 @@ def unroll_many(
         raise ValueError(f"inputs must have a multiple of {len(cells)} sequences, one share a cell; got {len(inputs)}")
     per_cell = [support.parameters(cell) for cell in cells]
     parameters = [torch.stack(same) if len(same) > 1 else same[0][None] for same in zip(*per_cell, strict=True)]
-    results = _Unroll.apply(cells[0].config, lengths, inputs, *support.parts(state), *parameters)
+    recording = torch.is_grad_enabled()
+    results = _Unroll.apply(cells[0].config, lengths, recording, inputs, *support.parts(state), *parameters)
     logits, memory, read_weighting, write_weighting, read_vector, *controller = results
     return logits, MachineState(memory, read_weighting, write_weighting, read_vector, tuple(controller))
 
@@ -134,12 +135,13 @@ class _Sizes:
 
     @property
     def num_warps(self) -> int:
-        """Warps of a program: 32 numbers of the memory a thread, the fastest of 4, 8 and 16 on an H100."""
+        """Warps of a program: 32 numbers of the memory a thread, which was fastest for 128 slots of 20 on an H100."""
         return min(16, max(4, self.SLOTS_P * self.WIDTH_P // 1024))
 
     def launch(self, kernel: Any, programs: int, *arguments: Any, **more: Any) -> None:
-        """Start one program for each sequence."""
-        kernel[(programs,)](*arguments, **vars(self), **more, num_warps=self.num_warps)
+        """Start one program for each sequence, on the GPU that holds the first argument."""
+        with torch.cuda.device_of(arguments[0]):
+            kernel[(programs,)](*arguments, **vars(self), **more, num_warps=self.num_warps)
 
 
 class _Weights:
@@ -202,7 +204,9 @@ class _Unroll(torch.autograd.Function):
     """The kernels as one operation of torch's."""
 
     @staticmethod
-    def forward(ctx: Any, config: MachineConfig, lengths: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, config: MachineConfig, lengths: Tensor | None, recording: bool, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
         from ntmlib.engines import cuda_kernels  # here, because triton is there on Linux only
 
         c, sizes = config, _Sizes.of(config)
@@ -213,8 +217,8 @@ class _Unroll(torch.autograd.Function):
         weights = _Weights(c, parameters)
         told_size = weights.heads.shape[1]
         steps = inputs.new_full((batch,), time, dtype=torch.int32) if lengths is None else lengths.to(inputs.device)
-        steps = steps.int()
-        keep = any(ctx.needs_input_grad)
+        steps = steps.int().contiguous()
+        keep = recording and any(ctx.needs_input_grad)
         every = max(4, math.isqrt(time))
 
         # Zeros where a sequence has ended: matrix products over all steps pass them by.
@@ -258,55 +262,62 @@ class _Unroll(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        from ntmlib.engines import cuda_kernels
-
-        c, sizes, every = ctx.config, _Sizes.of(ctx.config), ctx.every
-        *tensors, steps, ended, hidden, cells, gates, told, kept, reads, marks = ctx.saved_tensors
+        *tensors, steps, _, _, _, _, _, _, _, _ = ctx.saved_tensors
         if torch.is_grad_enabled():  # asked for a gradient of the gradient: the reference has one
-            return None, None, *_twice(c, steps, tensors, gradients)
-        inputs, _, parameters = _apart(c, tensors)
-        weights = _Weights(c, parameters)
-        batch, time = inputs.shape[:2]
-        machines, units, layers, heads = len(weights.heads), c.hidden, c.num_layers, c.num_heads
-        given = [*gradients, *[None] * (7 - len(gradients))]
+            return None, None, None, *_twice(ctx.config, steps, tensors, gradients)
+        with torch.autocast(tensors[0].device.type, enabled=False):
+            return None, None, None, *_backward(ctx, gradients)
 
-        def taken(index: int, *shape: int) -> Tensor:
-            gradient = given[index]
-            if gradient is None:
-                return inputs.new_zeros(shape)
-            return gradient.clone(memory_format=torch.contiguous_format).view(shape)
 
-        d_logits = taken(0, batch, time, c.output_size)
-        if ended is not None:
-            d_logits.masked_fill_(ended[..., None], 0.0)
-        d_memory = taken(1, batch, c.slots, c.width)
-        d_weightings = torch.cat([taken(3, batch, heads, c.slots), taken(2, batch, heads, c.slots)], 1)
-        d_reads = taken(4, batch, heads * c.width)
-        d_hidden, d_cells = taken(5, batch, layers, units), taken(6, batch, layers, units)
-        d_top = _over_steps(d_logits, weights.output[..., :units].mT)
-        d_reads_out = _over_steps(d_logits, weights.output[..., units:].mT)
-        d_raw = torch.zeros_like(told)
-        d_gates = inputs.new_zeros(layers, batch, time, 4 * units if sizes.LSTM else units)
-        replay = inputs.new_empty(batch, every, c.slots, c.width)
-        ring = inputs.new_empty(batch, 2, c.slots)
+def _backward(ctx: Any, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Return the gradients of all tensors that went in."""
+    from ntmlib.engines import cuda_kernels
 
-        sizes.launch(
-            cuda_kernels.backward, batch,
-            steps, weights.read, weights.up, weights.back, weights.heads, cells, gates, hidden, told, kept, marks,
-            d_top, d_reads_out, d_hidden, d_cells, d_reads, d_weightings, d_memory, d_raw, d_gates, replay, ring,
-            time, every, batch // machines,
-        )  # fmt: skip
+    c, sizes, every = ctx.config, _Sizes.of(ctx.config), ctx.every
+    *tensors, steps, ended, hidden, cells, gates, told, kept, reads, marks = ctx.saved_tensors
+    inputs, _, parameters = _apart(c, tensors)
+    weights = _Weights(c, parameters)
+    batch, time = inputs.shape[:2]
+    machines, units, layers, heads = len(weights.heads), c.hidden, c.num_layers, c.num_heads
+    given = [*gradients, *[None] * (7 - len(gradients))]
 
-        state = [d_memory, d_weightings[:, heads:], d_weightings[:, :heads], d_reads.view(batch, heads, c.width)]
-        state += [d_hidden, d_cells] if sizes.LSTM else []
-        top = hidden[-1, :, 1:]
-        found: list[Tensor] = []
-        for layer in range(layers):
-            taken_in = [inputs, reads[:, :-1]] if layer == 0 else [hidden[layer - 1, :, 1:]]
-            taken_in += [hidden[layer, :, :-1]] if sizes.LSTM else []
-            found.append(_gradient(machines, d_gates[layer], *taken_in))
-            found.append(_bias_gradient(machines, d_gates[layer]))
-        found += [_gradient(machines, d_raw, top), _bias_gradient(machines, d_raw)]
-        found += [_gradient(machines, d_logits, top, reads[:, 1:]), _bias_gradient(machines, d_logits)]
-        d_inputs = _over_steps(d_gates[0], weights.input.mT) if ctx.needs_input_grad[2] else None
-        return None, None, d_inputs, *state, *found
+    def taken(index: int, *shape: int) -> Tensor:
+        gradient = given[index]
+        if gradient is None:
+            return inputs.new_zeros(shape)
+        return gradient.clone(memory_format=torch.contiguous_format).view(shape)
+
+    d_logits = taken(0, batch, time, c.output_size)
+    if ended is not None:
+        d_logits.masked_fill_(ended[..., None], 0.0)
+    d_memory = taken(1, batch, c.slots, c.width)
+    d_weightings = torch.cat([taken(3, batch, heads, c.slots), taken(2, batch, heads, c.slots)], 1)
+    d_reads = taken(4, batch, heads * c.width)
+    d_hidden, d_cells = taken(5, batch, layers, units), taken(6, batch, layers, units)
+    d_top = _over_steps(d_logits, weights.output[..., :units].mT)
+    d_reads_out = _over_steps(d_logits, weights.output[..., units:].mT)
+    d_raw = torch.zeros_like(told)
+    d_gates = inputs.new_zeros(layers, batch, time, 4 * units if sizes.LSTM else units)
+    replay = inputs.new_empty(batch, every, c.slots, c.width)
+    ring = inputs.new_empty(batch, 2, c.slots)
+
+    sizes.launch(
+        cuda_kernels.backward, batch,
+        steps, weights.read, weights.up, weights.back, weights.heads, cells, gates, hidden, told, kept, marks,
+        d_top, d_reads_out, d_hidden, d_cells, d_reads, d_weightings, d_memory, d_raw, d_gates, replay, ring,
+        time, every, batch // machines,
+    )  # fmt: skip
+
+    state = [d_memory, d_weightings[:, heads:], d_weightings[:, :heads], d_reads.view(batch, heads, c.width)]
+    state += [d_hidden, d_cells] if sizes.LSTM else []
+    top = hidden[-1, :, 1:]
+    found: list[Tensor] = []
+    for layer in range(layers):
+        taken_in = [inputs, reads[:, :-1]] if layer == 0 else [hidden[layer - 1, :, 1:]]
+        taken_in += [hidden[layer, :, :-1]] if sizes.LSTM else []
+        found.append(_gradient(machines, d_gates[layer], *taken_in))
+        found.append(_bias_gradient(machines, d_gates[layer]))
+    found += [_gradient(machines, d_raw, top), _bias_gradient(machines, d_raw)]
+    found += [_gradient(machines, d_logits, top, reads[:, 1:]), _bias_gradient(machines, d_logits)]
+    d_inputs = _over_steps(d_gates[0], weights.input.mT) if ctx.needs_input_grad[3] else None
+    return [d_inputs, *state, *found]

@@ -19,7 +19,6 @@ from ntmlib.training.config import TrainConfig
 from ntmlib.training.evaluation import BITS_PER_NAT, cost_nats, evaluate, lengths_for
 from ntmlib.training.history import EVALUATIONS, History
 from ntmlib.training.models import Model, build_model, generator_for, load_weights
-from ntmlib.training.process import interruptions, threads
 from ntmlib.training.progress import Progress, Watch
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -76,7 +75,10 @@ class Trainer:
         self.config = config
         self.task = config.make_task()
         model = build_model(config)
-        self.device = device or device_for(config.engine, model.config if isinstance(model, NTM) else None)
+        largest = None
+        if isinstance(model, NTM):
+            largest = dataclasses.replace(model.config, slots=max(model.config.slots, *config.slots_in_training, 0))
+        self.device = device or device_for(config.engine, largest)
         self.model = self._for_training(model).to(self.device)
         # One set of weights, seen through memories of several sizes.
         sizes = config.slots_in_training
@@ -102,7 +104,7 @@ class Trainer:
 
     @cached_property
     def optimizer(self) -> torch.optim.Optimizer:
-        """The optimizer, built when first needed: torch takes over a second to import what its optimizers use."""
+        """The optimizer, built when first needed and again after a restart."""
         return optimizers.build(self.config, self.model.parameter_groups())
 
     @property
@@ -316,31 +318,17 @@ class Trainer:
         self.seconds += now - (now if self._running_since is None else self._running_since)
         self._running_since = now
 
-    def run(self, watch: Watch | None = None, keep: Callable[[], Any] | None = None) -> bool:
-        """Train to the end, or until interrupted.
-
-        Args:
-            watch: called with the progress, at most twice a second and once at the end.
-            keep: called every ``checkpoint_every`` updates and when the run ends.
-
-        Returns:
-            Whether the run ended at its end; false if it was interrupted (Ctrl-C).
-
-        Raises:
-            Diverged: see ``advance``.
-        """
-        with threads(self.config.threads), interruptions() as interrupted:
-            for _ in self.updates(watch, keep, interrupted):
-                self.advance()
-        return self.finished
-
     def updates(
         self, watch: Watch | None, keep: Callable[[], Any] | None, interrupted: Sequence[int]
     ) -> Iterator["Trainer"]:
         """Do all there is to do between updates; whoever iterates makes the updates themselves.
 
-        So runs that are updated together (``train_many``) and one that is updated alone share this. Ends with the
-        run, or once ``interrupted`` holds anything; ``run`` says what ``watch`` and ``keep`` are called for.
+        So a run that is trained alone and runs that are updated together (``train_many``) share this.
+
+        Args:
+            watch: called with the progress, at most twice a second and once at the end.
+            keep: called every ``checkpoint_every`` updates and when the run ends.
+            interrupted: once it holds anything, the run ends before its end.
         """
         first_update, started, looked = self.update, time.perf_counter(), -math.inf
         self._running_since = started

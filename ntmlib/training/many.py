@@ -17,8 +17,8 @@ from ntmlib.training.config import TrainConfig
 from ntmlib.training.loop import Diverged, Draw, Trainer
 from ntmlib.training.optimizers import step_together
 from ntmlib.training.process import interruptions, threads
-from ntmlib.training.progress import Watch
-from ntmlib.training.runs import Run, Training, train, training
+from ntmlib.training.progress import Progress, Watch
+from ntmlib.training.runs import Run, advance, go_on, training
 
 
 def train_many(
@@ -30,8 +30,8 @@ def train_many(
     """Train machines that differ in their seeds alone.
 
     Each run is what ``train`` would make of its config, but for rounding: its batches, its curriculum, its end and its
-    folder are its own. With ``engine="cuda"`` the sequences of all machines run in one launch, which takes hardly
-    longer than those of one. Other engines train one machine after the other.
+    folder are its own. With ``engine="cuda"`` the sequences of all machines run in one launch. Other engines train one
+    machine after the other.
 
     Args:
         configs: what to train; equal in everything but the seed.
@@ -44,18 +44,35 @@ def train_many(
 
     Raises:
         ValueError: configs or directories do not fit together.
-        RunRefused: a folder cannot be used; nothing was trained.
+        RunRefused: a folder cannot be used. Nothing was trained, but folders named before it are ready for their runs.
     """
     _check(configs, directories)
+    if not configs:
+        return []
     folders = list(directories) if directories is not None else [None] * len(configs)
-    if not configs or configs[0].engine != "cuda":
-        return [_outcome(config, folder, watch, resume) for config, folder in zip(configs, folders, strict=True)]
+    states: list[Trainer | Run | Diverged] = []
+
+    def watched(index: int) -> Watch | None:
+        def show(progress: Progress) -> None:
+            if watch is not None and not any(isinstance(state, Trainer) for state in states[:index]):
+                watch(progress)
+
+        return None if watch is None else show
+
     with threads(configs[0].threads), interruptions() as interrupted, ExitStack() as stack:
         runs = [
-            stack.enter_context(closing(training(config, folder, watch if index == 0 else None, resume, interrupted)))
+            stack.enter_context(closing(training(config, folder, watched(index), resume, interrupted)))
             for index, (config, folder) in enumerate(zip(configs, folders, strict=True))
         ]
-        return _side_by_side(runs)
+        for run in runs:  # opens all folders before anything is trained
+            states.append(go_on(run))
+        while waiting := [index for index, state in enumerate(states) if isinstance(state, Trainer)]:
+            together = waiting if configs[0].engine == "cuda" else waiting[:1]
+            trainers = [cast(Trainer, states[index]) for index in together]
+            failures = advance_together(trainers) if configs[0].engine == "cuda" else [advance(trainers[0])]
+            for index, failure in zip(together, failures, strict=True):
+                states[index] = go_on(runs[index], failure)
+    return cast(list[Run | Diverged], states)
 
 
 def _check(configs: Sequence[TrainConfig], directories: Sequence[object] | None) -> None:
@@ -68,36 +85,6 @@ def _check(configs: Sequence[TrainConfig], directories: Sequence[object] | None)
         raise ValueError(f"directories must be {len(configs)}, one for each config; got {len(directories)}")
     if directories is not None and len({os.path.realpath(str(folder)) for folder in directories}) < len(directories):
         raise ValueError("directories must be different folders; one is named twice")
-
-
-def _outcome(
-    config: TrainConfig, folder: str | os.PathLike[str] | None, watch: Watch | None, resume: bool
-) -> Run | Diverged:
-    try:
-        return train(config, folder, watch, resume)
-    except Diverged as error:
-        return error
-
-
-def _side_by_side(runs: list[Training]) -> list[Run | Diverged]:
-    """Drive all runs, making the updates they ask for together."""
-    outcomes: dict[int, Run | Diverged] = {}
-    failures: dict[int, Diverged] = {}
-    while len(outcomes) < len(runs):
-        waiting: dict[int, Trainer] = {}
-        for index, run in enumerate(runs):
-            if index in outcomes:
-                continue
-            try:
-                waiting[index] = run.throw(failures.pop(index)) if index in failures else next(run)
-            except StopIteration as end:
-                outcomes[index] = cast(Run, end.value)
-            except Diverged as error:
-                outcomes[index] = error
-        if waiting:
-            made = zip(waiting, advance_together(list(waiting.values())), strict=True)
-            failures = {index: failure for index, failure in made if failure is not None}
-    return [outcomes[index] for index in range(len(runs))]
 
 
 def advance_together(trainers: Sequence[Trainer]) -> list[Diverged | None]:
@@ -162,7 +149,8 @@ def _launch(draws: Sequence[Draw], device: torch.device) -> tuple[Tensor, ...]:
     cells = [cast(NTM, draw.model).cell for draw in draws]
     lengths = torch.cat([batch.lengths for batch in batches])
     logits, _ = cuda.unroll_many(cells, inputs, _start(cells, size), lengths)
-    nats = F.binary_cross_entropy_with_logits(logits, targets, reduction="none") * mask
+    scored = logits.masked_fill(~mask, 0.0)  # whatever else is there, infinite or not
+    nats = F.binary_cross_entropy_with_logits(scored, targets, reduction="none") * mask
     return nats.view(len(draws), -1).sum(1).unbind()
 
 

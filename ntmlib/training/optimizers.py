@@ -162,7 +162,7 @@ def norm_of(tensors: Sequence[Tensor]) -> Float[Tensor, ""]:
 
 def clip_norm(parameters: Sequence[Tensor], norm: Float[Tensor, ""], largest: float) -> None:
     """Shrink gradients of length ``norm`` to the length ``largest`` if they are longer."""
-    if norm.item() > 0.99999 * largest:  # below, torch would multiply all of them by 1
+    if norm.item() + 1e-6 > 0.99999 * largest:  # below, torch would multiply all of them by 1
         torch.nn.utils.clip_grads_with_norm_(parameters, largest, norm)
 
 

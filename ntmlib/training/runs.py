@@ -77,8 +77,17 @@ def train(
         Diverged: a loss, gradient or weight was not finite. The last good checkpoint is kept.
         OSError: writing failed (a full disk); the last checkpoint written is kept.
     """
-    with threads(config.threads), interruptions() as interrupted:
-        return _alone(training(config, directory, watch, resume, interrupted))
+    with (
+        threads(config.threads),
+        interruptions() as interrupted,
+        closing(training(config, directory, watch, resume, interrupted)) as run,
+    ):
+        state = go_on(run)
+        while isinstance(state, Trainer):
+            state = go_on(run, advance(state))
+    if isinstance(state, Diverged):
+        raise state
+    return state
 
 
 Training = Generator[Trainer, None, Run]
@@ -115,18 +124,31 @@ def training(
         return (yield from _training_in(folder, trainer, now, watch, interrupted))
 
 
-def _alone(run: Training) -> Run:
-    """Make the updates of one run, one after the other."""
-    with closing(run):
-        try:
-            while True:
-                trainer = next(run)
-                try:
-                    trainer.advance()
-                except Diverged as error:
-                    run.throw(error)
-        except StopIteration as end:
-            return cast(Run, end.value)
+def go_on(run: Training, failure: Diverged | None = None) -> Trainer | Run | Diverged:
+    """Let a run do what comes before its next update, or after its last.
+
+    Args:
+        run: the run.
+        failure: how the update diverged that was made since, if it did.
+
+    Returns:
+        The trainer if an update is due, otherwise what became of the run.
+    """
+    try:
+        return next(run) if failure is None else run.throw(failure)
+    except StopIteration as end:
+        return cast(Run, end.value)
+    except Diverged as error:
+        return error
+
+
+def advance(trainer: Trainer) -> Diverged | None:
+    """Make one update; returns how it diverged, if it did."""
+    try:
+        trainer.advance()
+    except Diverged as error:
+        return error
+    return None
 
 
 def _training_in(
@@ -135,14 +157,16 @@ def _training_in(
     """Train in a folder that is ours, from its newest usable checkpoint or from the start."""
     exact = True
 
-    def go_on(checkpoint: Checkpoint) -> None:
+    def restore(checkpoint: Checkpoint) -> None:
         nonlocal exact
         trainer.restore(checkpoint)
         _attach(trainer, folder, checkpoint.state["history_bytes"], checkpoint.state["evaluations_bytes"])
         changed = differences(checkpoint.state["environment"], now)
         exact = checkpoint.state["exact"] and not changed
         if changed and not trainer.finished:
-            warnings.warn(f"resuming is not bitwise exact here: {'; '.join(changed)}", stacklevel=5)
+            warnings.warn(
+                f"resuming is not bitwise exact here: {'; '.join(changed)}", stacklevel=7
+            )  # whoever called train
 
     def keep() -> None:
         checkpoint = trainer.checkpoint()
@@ -150,7 +174,7 @@ def _training_in(
         save(folder / CHECKPOINTS, trainer.update, Checkpoint(checkpoint.tensors, state))
 
     try:
-        if load_latest(folder / CHECKPOINTS, go_on) is None:
+        if load_latest(folder / CHECKPOINTS, restore) is None:
             _attach(trainer, folder, 0, 0)
         if trainer.finished and (folder / RESULT).exists():
             return as_run(trainer, json.loads((folder / RESULT).read_bytes()), folder)
