@@ -100,3 +100,17 @@ def test_extreme_heads_and_memories_stay_finite(raw, memory):
     assert logits.isfinite().all()
     assert not names_of_bad_gradients(machine)
     assert state.memory.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("controller", ["feedforward", "lstm"])
+def test_a_huge_gradient_comes_through_as_the_same_multiple(controller):
+    """Going back is linear in the loss's gradient: nothing on the way is larger than it need be."""
+    found = []
+    for factor in (1.0, 2.0**100):
+        machine = make(controller)
+        logits, _ = machine(sequences(time=40), engine="fused")
+        logits.backward(torch.full_like(logits, factor))
+        found.append([p.grad / factor for p in machine.parameters() if p.grad is not None])
+    assert max(float(gradient.abs().max()) for gradient in found[0]) > 0.1  # times 1e30: near the end of float32
+    for plain, scaled in zip(*found, strict=True):
+        torch.testing.assert_close(scaled, plain, rtol=1e-6, atol=0.0)

@@ -169,6 +169,33 @@ def test_a_number_that_is_not_finite_stops_training_within_one_update(monkeypatc
     assert what == "weights" or fingerprint(dict(trainer.model.state_dict())) == before
 
 
+@pytest.mark.parametrize("cut", [{"clip_norm": 0.1}, {"clip_norm": None, "clip_value": 0.1}])
+def test_a_gradient_whose_square_overflows_is_cut_like_any_other(cut):
+    """A gradient grows by a factor at every step back in time; it is of use as long as it is finite and is cut."""
+    trainer = Trainer(tiny(**cut))
+    make_gradients_huge(trainer)
+    for _ in range(3):
+        trainer.advance()
+    assert (trainer.history.gradient_norm > 1e25).all()
+    assert np.isfinite(trainer.history.gradient_norm).all()
+    squares = [state["exp_avg_sq"] for state in trainer.optimizer.state.values()]
+    assert all(square.isfinite().all() for square in squares)
+    assert any((square > 0).any() for square in squares)
+
+
+def test_a_gradient_whose_square_overflows_stops_training_where_nothing_cuts_it():
+    """The optimizer's mean of squares would become infinite, and its weight stand still from then on."""
+    trainer = Trainer(tiny(clip_norm=None))
+    make_gradients_huge(trainer)
+    with pytest.raises(Diverged, match="diverged at update 1: the gradient's square is not finite"):
+        trainer.advance()
+
+
+def make_gradients_huge(trainer: Trainer) -> None:
+    for parameter in trainer.parameters:
+        parameter.register_hook(lambda gradient: gradient.sign() * 1e26)
+
+
 def plant_nan(monkeypatch, trainer: Trainer, what: str) -> None:
     parameter = next(iter(trainer.model.parameters()))
     if what == "loss":

@@ -91,6 +91,19 @@ def test_a_run_that_diverges_leaves_the_others_alone(gpu):
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
+def test_a_gradient_whose_square_overflows_is_cut_and_leaves_the_others_alone(gpu):
+    trainers, alone = [Trainer(config) for config in seeds(1, 2)], Trainer(seeds(2)[0])
+    for parameter in trainers[0].parameters:
+        parameter.register_hook(lambda gradient: gradient.sign() * 1e26)
+    assert advance_together(trainers) == [None, None]
+    advance_together([alone])
+    assert 1e25 < trainers[0].history.gradient_norm[0] < 1e30
+    length = torch.nn.utils.get_total_norm([p.grad for p in trainers[0].parameters if p.grad is not None])
+    assert length.item() == pytest.approx(trainers[0].config.clip_norm, rel=1e-3)
+    for together, by_itself in zip(trainers[1].parameters, alone.parameters, strict=True):
+        torch.testing.assert_close(together, by_itself)
+
+
 def test_the_outcome_of_a_diverged_run_is_how_it_diverged(gpu, monkeypatch):
     def fail(self: Trainer, **numbers: float) -> None:
         if self.config.seed == 2 and self.update == 1:

@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 
@@ -201,3 +202,31 @@ def test_gradients_are_cut_to_the_bits_of_torchs_own(largest, share):
     clip_norm([ours], norm_of([ours.grad]), largest)
     torch.nn.utils.clip_grad_norm_([theirs], largest)
     assert torch.equal(ours.grad, theirs.grad)
+
+
+def test_the_norm_is_that_of_torch_to_the_bit():
+    tensors = list(torch.randn(3, 5, generator=torch.Generator().manual_seed(0)))
+    assert torch.equal(norm_of(tensors), torch.nn.utils.get_total_norm(tensors))
+
+
+@pytest.mark.parametrize("size", [1e19, 1e25, 3e38])
+def test_the_norm_of_finite_numbers_is_finite(size):
+    """The squares of these, or their sum, are infinite in float32."""
+    tensors = [torch.full((30, 20), size), torch.tensor(-size)]
+    assert norm_of(tensors).item() == pytest.approx(size * math.sqrt(601), rel=1e-6)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("size", [1.0, 1e25])
+def test_the_norm_of_a_number_that_is_not_finite_is_not_finite(bad, size):
+    assert not norm_of([torch.full((3,), size), torch.tensor([size, bad])]).isfinite()
+
+
+@pytest.mark.parametrize("size", [1.0, 1e19, 1e25, 3e38])
+def test_a_gradient_of_any_finite_size_is_cut_to_its_norm(size):
+    parameters = [torch.nn.Parameter(torch.zeros(30, 20)), torch.nn.Parameter(torch.zeros(()))]
+    for parameter in parameters:
+        parameter.grad = torch.full_like(parameter, size)
+    gradients = [parameter.grad for parameter in parameters]
+    clip_norm(parameters, norm_of(gradients), 0.1)
+    assert norm_of(gradients).item() == pytest.approx(0.1, rel=1e-3)

@@ -35,6 +35,9 @@ def compiled(function: Callable, relaxed: frozenset[str] = frozenset(), ordered:
         "error_model": "numpy",
         "fastmath": {"contract"} if ordered else _REORDER | relaxed,
         "_nrt": False,
+        # Nothing stays outside the kernel that calls it: a process that compiles would take a function that it has
+        # compiled already, with its sums in another order, where one that loads takes the kernel's own copy.
+        "forceinline": True,
     }
     try:
         dispatcher = njit(cache=True, **options)(function)

@@ -42,7 +42,8 @@ class TrainConfig:
         learning_rate: step size of the optimizer.
         learning_rate_factors: factors on the learning rate for groups of parameters, such as 4 for "output".
         momentum: share of the last step kept (graves_rmsprop), or decay of the mean gradient (adam), in [0, 1).
-        clip_norm: largest norm of the whole gradient; None leaves it alone.
+        clip_norm: largest norm of the whole gradient, which may be of any finite size; None leaves it alone. Where
+            clip_value is None too, a gradient whose square overflows float32 (norm 1.8e19) stops the run.
         clip_value: largest absolute value of any component of the gradient; None leaves it alone.
         train_slots: slots of the memory while training; None means as many as the machine has afterwards.
             Of several numbers one is drawn for each update, so that nothing can rely on the size.

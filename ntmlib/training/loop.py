@@ -22,6 +22,7 @@ from ntmlib.training.models import Model, build_model, generator_for, load_weigh
 from ntmlib.training.progress import Progress, Watch
 
 SECONDS_BETWEEN_LOOKS = 0.5
+LARGEST_SQUARED = math.sqrt(torch.finfo(torch.float32).max)  # 1.8e19: the square of anything above is infinite
 
 
 class Diverged(RuntimeError):  # noqa: N818  # what happened, in a word
@@ -29,7 +30,7 @@ class Diverged(RuntimeError):  # noqa: N818  # what happened, in a word
 
     Attributes:
         update: the update it happened in, from 1.
-        what: ``"loss"``, ``"gradient"`` or ``"weights"``.
+        what: ``"loss"``, ``"gradient"``, ``"gradient's square"`` or ``"weights"``.
     """
 
     def __init__(self, update: int, what: str) -> None:
@@ -196,12 +197,18 @@ class Trainer:
     def check(self, **values: float) -> None:
         """Stop the update that is being made if a number is not finite.
 
+        Nor may the square of a gradient overflow that nothing cuts: the optimizer keeps a mean of squares, and an
+        infinite one would stop the weights from ever moving again.
+
         Raises:
             Diverged: it names the number.
         """
         for what, value in values.items():
             if not math.isfinite(value):
                 raise Diverged(self.update + 1, what)
+        cut = self.config.clip_norm is not None or self.config.clip_value is not None
+        if not cut and values.get("gradient", 0.0) > LARGEST_SQUARED:
+            raise Diverged(self.update + 1, "gradient's square")
 
     def _clip(self, gradients: list[torch.Tensor], norm: torch.Tensor) -> None:
         if self.config.clip_norm is not None:

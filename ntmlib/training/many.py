@@ -14,8 +14,8 @@ from ntmlib.engines import cuda
 from ntmlib.machine import MachineState, NTMCell
 from ntmlib.ntm import NTM
 from ntmlib.training.config import TrainConfig
-from ntmlib.training.loop import Diverged, Draw, Trainer
-from ntmlib.training.optimizers import step_together
+from ntmlib.training.loop import LARGEST_SQUARED, Diverged, Draw, Trainer
+from ntmlib.training.optimizers import norm_of, step_together
 from ntmlib.training.process import interruptions, threads
 from ntmlib.training.progress import Progress, Watch
 from ntmlib.training.runs import Run, advance, go_on, training
@@ -177,15 +177,19 @@ def _start(cells: Sequence[NTMCell], size: int) -> MachineState:
 
 
 def _norms(groups: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Return the length of each group of tensors, as one vector each."""
+    """Return the length of each group of tensors, as one vector each; finite if all numbers are (``norm_of``)."""
     every = torch._foreach_norm([tensor.detach() for group in groups for tensor in group])
-    return torch.linalg.vector_norm(torch.stack(list(every)).view(len(groups), -1), dim=1)
+    norms = torch.linalg.vector_norm(torch.stack(list(every)).view(len(groups), -1), dim=1)
+    if norms.isfinite().all():
+        return norms
+    return torch.stack([norm_of(group).to(torch.float64) for group in groups])
 
 
 def _clip(config: TrainConfig, gradients: Sequence[Sequence[Tensor]], norms: Sequence[float]) -> None:
     """Cut each machine's gradient; the numbers are those of ``torch.nn.utils.clip_grads_with_norm_``."""
     if config.clip_norm is not None:
-        limits = np.float32(config.clip_norm) / (np.array(norms, np.float32) + np.float32(1e-6))
+        kinds = [np.float32 if norm <= LARGEST_SQUARED else np.float64 for norm in norms]  # as ``norm_of`` has them
+        limits = [kind(config.clip_norm) / (kind(norm) + kind(1e-6)) for kind, norm in zip(kinds, norms, strict=True)]
         factors = [min(float(limit), 1.0) for limit in limits]
         torch._foreach_mul_(
             [gradient for own in gradients for gradient in own],

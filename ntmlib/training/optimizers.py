@@ -156,8 +156,15 @@ class GravesRMSProp(Optimizer):
 
 @torch.no_grad()
 def norm_of(tensors: Sequence[Tensor]) -> Float[Tensor, ""]:
-    """Return the length of all tensors as one vector: torch's ``get_total_norm`` without its preparations."""
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tuple(tensors))))
+    """Return the length of all tensors as one vector: torch's ``get_total_norm`` without its preparations.
+
+    It is finite if all numbers are. The square of a number above 1.8e19 is not, in float32; so where their sum comes
+    out infinite it is taken once more in float64.
+    """
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tuple(tensors))))
+    if norm.isfinite():
+        return norm
+    return torch.linalg.vector_norm(torch.cat([tensor.flatten() for tensor in tensors]), dtype=torch.float64)
 
 
 def clip_norm(parameters: Sequence[Tensor], norm: Float[Tensor, ""], largest: float) -> None:
