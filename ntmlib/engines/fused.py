@@ -68,8 +68,9 @@ class _Unroll(torch.autograd.Function):
     def forward(ctx: FunctionCtx, config: MachineConfig, lengths: np.ndarray, *tensors: Tensor) -> tuple[Tensor, ...]:
         dtype = np.dtype(np.float64 if tensors[0].dtype == torch.float64 else np.float32)
         plan = Plan.of(config, len(lengths), tensors[0].shape[1], dtype)
-        results, saved = _forward(plan, lengths, tensors)
-        ctx.plan, ctx.lengths = plan, lengths  # type: ignore[attr-defined]
+        weights = _Weights.of(plan, tensors)
+        results, saved = _forward(plan, lengths, tensors, weights)
+        ctx.plan, ctx.lengths, ctx.weights = plan, lengths, weights  # type: ignore[attr-defined]
         ctx.save_for_backward(*tensors, *saved)  # for torch to free, as it does with what its own operations keep
         ctx.set_materialize_grads(False)
         return results
@@ -81,17 +82,20 @@ class _Unroll(torch.autograd.Function):
         if torch.is_grad_enabled():  # asked for a gradient of the gradient: the reference has one
             steps = torch.from_numpy(ctx.lengths)
             return None, None, *differentiable_backward(ctx.plan.config, steps, tensors, gradients)
-        return None, None, *_backward(ctx.plan, ctx.lengths, tensors, saved, gradients, ctx.needs_input_grad[2:])
+        wanted = ctx.needs_input_grad[2:]
+        return None, None, *_backward(ctx.plan, ctx.lengths, tensors[0], ctx.weights, saved, gradients, wanted)
 
 
-def _forward(plan: Plan, lengths: np.ndarray, tensors: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], list[Tensor]]:
+def _forward(
+    plan: Plan, lengths: np.ndarray, tensors: tuple[Tensor, ...], weights: "_Weights"
+) -> tuple[tuple[Tensor, ...], list[Tensor]]:
     """Return logits and final state; and of each block what is kept, or else the states its windows start from."""
     inputs, dtype = _numpy(tensors[0]), plan.dtype
     state = buffers.arrays(plan.state(plan.batch), dtype)
     for array, tensor in zip(_as_tensors(plan, state), tensors[1:], strict=False):  # the parameters come after these
         array[:] = tensor.detach().numpy()
     logits = np.zeros((plan.batch, plan.time, plan.config.output_size), dtype)
-    weights = _Weights.of(plan, tensors).forward_order()
+    straight = weights.forward_order()
     saved = [np.empty(0, dtype)] * len(plan.blocks)
 
     def work(chunk: int) -> None:
@@ -105,7 +109,7 @@ def _forward(plan: Plan, lengths: np.ndarray, tensors: tuple[Tensor, ...]) -> tu
                     for part, copy in zip(parts, buffers.cut(saved[index], starts, number), strict=True):
                         copy[:] = part
                 kernels.forward(
-                    begin, begin + plan.window, *plan.sizes, lengths[block], inputs[block], *weights, *parts,
+                    begin, begin + plan.window, *plan.sizes, lengths[block], inputs[block], *straight, *parts,
                     *buffers.cut(kept, shapes), True, logits[block], rows,
                 )  # fmt: skip
 
@@ -125,13 +129,14 @@ def _as_tensors(plan: Plan, state: list[np.ndarray]) -> list[np.ndarray]:
 def _backward(
     plan: Plan,
     lengths: np.ndarray,
-    tensors: tuple[Tensor, ...],
+    fed: Tensor,
+    weights: "_Weights",
     saved: tuple[Tensor, ...],
     gradients: tuple[Tensor | None, ...],
     wanted: tuple[bool, ...],
 ) -> list[Tensor | None]:
     """Return the gradients of all tensors that went in, or of the ``wanted`` ones among inputs and state."""
-    inputs, dtype = _numpy(tensors[0]), plan.dtype
+    inputs, dtype = _numpy(fed), plan.dtype
     d_state = buffers.arrays(plan.state(plan.batch), dtype)
     for array in d_state:
         array[:] = 0
@@ -142,7 +147,6 @@ def _backward(
     if gradients[0] is not None:
         d_logits = _numpy(gradients[0])
     d_inputs = np.zeros(inputs.shape if wanted[0] else (plan.batch, 1, 1), dtype)
-    weights = _Weights.of(plan, tensors)
     parameters, turned = weights.shapes(), weights.backward_order()
     straight = weights.forward_order() if plan.window < plan.time else ()
     sums = [np.zeros(buffers.numbers(parameters), dtype) for _ in plan.chunks]
