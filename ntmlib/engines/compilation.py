@@ -65,7 +65,7 @@ class _Note(event.Listener):
     def on_start(self, event: event.Event) -> None:
         if not _said.is_set():
             _said.set()
-            print("ntmlib: compiling the fused engine, once on this computer (about 15 s) ...", file=sys.stderr)
+            print("ntmlib: compiling the fused engine, once on this computer (about 20 s) ...", file=sys.stderr)
 
     def on_end(self, event: event.Event) -> None: ...
 
