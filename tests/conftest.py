@@ -75,7 +75,7 @@ def global_random_state_is_untouched(request: pytest.FixtureRequest) -> Iterator
 def gpu() -> torch.device:
     """Where the cuda engine runs: on a GPU, or on the CPU under Triton's interpreter. Without Triton, see below."""
     if importlib.util.find_spec("triton") is None:
-        missing = "no triton: the cuda engine's kernels cannot run, not even interpreted (pip install triton)"
+        missing = "no triton: the cuda engine's kernels cannot run, not even interpreted (make triton)"
         if IN_CI:
             pytest.fail(missing)
         pytest.skip(missing)

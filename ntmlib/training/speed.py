@@ -160,10 +160,10 @@ def print_table(
             raise ValueError(f"{name} must be at least {2 if name == 'turns' else 1}; got {number}")
     if "dnc" in engines:
         dnc_package.load()
-    if device == "cuda" or "cuda" in engines:
-        device_for("cuda")
     if device != "cuda" and "cuda" in engines:
         raise ValueError(f"device must be 'cuda' to compare the engine 'cuda'; got {device!r}")
+    if device == "cuda":
+        device_for("cuda")
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
