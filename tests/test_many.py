@@ -15,7 +15,7 @@ from ntmlib.engines import cuda
 from ntmlib.training import Diverged, Run, RunRefused, TrainConfig, Trainer, load_run, train, train_many
 from ntmlib.training.many import advance_together
 
-# As little as shows the difference, because the interpreter takes 10 ms for each step of each sequence.
+# As little as shows the difference, because the interpreter takes over 100 ms for each step of each sequence.
 SMALLEST = {
     "engine": "cuda",
     "task_options": {"max_length": 2, "bits": 1},
