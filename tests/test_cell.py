@@ -57,6 +57,26 @@ def test_the_machine_starts_constant_and_focused_on_slot_zero():
     assert state.controller == ()
 
 
+def rows_after_five_steps(**start: str) -> torch.Tensor:
+    """Memory of a machine that begins as said and has heard five random inputs."""
+    cell = make(head_init="tape", **start)
+    state = cell.initial_state(2)
+    for _ in range(5):
+        _, state, _ = cell.step(features(), state)
+    return state.memory.detach()
+
+
+def test_a_uniform_start_on_a_constant_memory_never_tells_slots_apart():
+    memory = rows_after_five_steps(memory_init="constant", weighting_init="uniform")
+    torch.testing.assert_close(memory, memory[:, :1].expand_as(memory), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("start", [{"memory_init": "random"}, {"weighting_init": "one_hot"}])
+def test_a_start_that_differs_anywhere_tells_slots_apart(start):
+    memory = rows_after_five_steps(**{"memory_init": "constant", "weighting_init": "uniform"} | start)
+    assert float((memory - memory[:, :1]).abs().max()) > 1e-3
+
+
 def test_a_uniform_start_looks_everywhere_alike():
     state = make(weighting_init="uniform").initial_state(1)
     torch.testing.assert_close(state.read_weighting, torch.full((1, 2, 7), 1 / 7).double())
