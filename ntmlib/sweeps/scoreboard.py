@@ -153,7 +153,7 @@ def _model(sweep: Sweep) -> str:
     plain = {"lstm": "LSTM"}.get(config.model) or (
         "NTM LSTM" if config.model_options["controller"] == "lstm" else "NTM feed-forward"
     )
-    recipe = sweep.preset.removeprefix("lstm-").removesuffix("quick").strip("-")
+    recipe = sweep.preset.removeprefix("lstm-").removesuffix("quick").strip("-").replace("-", " ")
     return f"{plain}, {recipe}" if recipe else plain
 
 

@@ -33,6 +33,7 @@ from ntmlib.training.presets.quick import (
     priority_sort_quick,
     repeat_copy_pulses_quick,
     repeat_copy_quick,
+    repeat_copy_two_pairs_quick,
 )
 
 Preset = Callable[..., TrainConfig]  # called with a seed
@@ -47,6 +48,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "repeat_copy": {
         "quick": repeat_copy_quick,
         "pulses-quick": repeat_copy_pulses_quick,
+        "two-pairs-quick": repeat_copy_two_pairs_quick,
         "paper": repeat_copy_paper,
         "lstm-quick": repeat_copy_lstm_quick,
         "lstm-paper": repeat_copy_lstm_paper,

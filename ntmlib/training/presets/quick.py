@@ -69,6 +69,12 @@ def repeat_copy_pulses_quick(seed: int = 0) -> TrainConfig:
     return config.replace(task_options={"count": "pulses"}, model_options={**config.model_options, "num_heads": 2})
 
 
+def repeat_copy_two_pairs_quick(seed: int = 0) -> TrainConfig:
+    """Repeat copy told a number, with two pairs of heads, one to spare: nearly every seed learns it."""
+    config = repeat_copy_quick(seed)
+    return config.replace(model_options={**config.model_options, "num_heads": 2})
+
+
 def associative_recall_quick(seed: int = 0, controller: str = "feedforward") -> TrainConfig:
     """Associative recall in about twenty seconds: items grow from 2-3 to 2-6, four pairs of heads."""
     return TrainConfig(
