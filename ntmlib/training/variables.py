@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ntmlib.ntm import NTM
@@ -103,10 +103,6 @@ class Readout:
         """Read the number off each vector."""
         return contents @ self.weights + self.offset
 
-    def accuracy(self, contents: Float[Tensor, "*batch width"], values: Float[Tensor, "*batch"]) -> float:
-        """Return how often the number read has the right sign."""
-        return float(((self(contents) > 0) == (values > 0)).float().mean())
-
 
 def fit_readout(contents: Float[Tensor, "*batch width"], values: Float[Tensor, "*batch"]) -> Readout:
     """Find the weights that read a number off vectors with the smallest squared error.
@@ -124,3 +120,19 @@ def fit_readout(contents: Float[Tensor, "*batch width"], values: Float[Tensor, "
     rows = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
     solution = torch.linalg.lstsq(rows, numbers[:, None], driver="gelsd").solution[:, 0].to(contents.dtype)
     return Readout(solution[:-1], float(solution[-1]))
+
+
+def legibility(contents: Float[Tensor, "samples width"], classes: Int[Tensor, " samples"]) -> float:
+    """Return how often it can be read off a vector which of several classes it belongs to.
+
+    Each class has a readout of its own, fitted to the first half of the samples; on the second half, the class
+    whose readout says most is the one that counts as read.
+
+    Args:
+        contents: what a slot held, at many times.
+        classes: a whole number for each of them, such as the symbol that was heard then.
+    """
+    half = len(contents) // 2
+    labels = classes.unique()
+    read = [fit_readout(contents[:half], 2.0 * (classes[:half] == label) - 1)(contents[half:]) for label in labels]
+    return float((labels[torch.stack(read).argmax(0)] == classes[half:]).float().mean())

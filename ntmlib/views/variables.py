@@ -65,7 +65,7 @@ def plot_variable_search(search: Search, symbols: Sequence[str], parts: Sequence
     labels = [f"slot {name}" if name[0].isdigit() else name for name in names]
     axes.set_yticks(range(len(names)), labels, fontsize=9)
     axes.set_yticks([row - 0.5 for row in range(1, len(names))], minor=True)
-    axes.grid(which="minor", color="white", linewidth=0.6)
+    axes.grid(which="minor", axis="y", color="#8a9099", linewidth=0.6)
     axes.tick_params(which="both", axis="y", length=0)
     _label_steps(axes, symbols[search.first : search.first + steps], "exchanged after this symbol")
     figure.colorbar(image, ax=axes, label="answers changed", ticks=[0, 1], format="{x:.0%}")
