@@ -277,3 +277,11 @@ def test_a_stage_of_a_curriculum_changes_the_longest_only():
 def test_a_setting_out_of_range_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         OneTwoAX(**options)
+
+
+def test_the_digit_in_force_is_the_last_one_and_none_before_the_first():
+    assert OneTwoAX.digits(OneTwoAX.encode("AX1AX2B1")).tolist() == [[0, 0, 1, 1, 1, 2, 2, 1]]
+
+
+def test_answers_are_spelt_as_right_above_zero_and_left_otherwise():
+    assert OneTwoAX.spell(torch.tensor([[[-2.0], [3.0], [0.0]]])) == "LRL"

@@ -128,6 +128,17 @@ class OneTwoAX:
         """
         return "".join("R" if right else "L" for right in _wants_right(_numbers(text))[0].tolist())
 
+    @staticmethod
+    def digits(inputs: Float[Tensor, "batch time 8"]) -> Int[Tensor, "batch time"]:
+        """Say which digit is in force at each step: 1, 2, or 0 before the first one."""
+        last = _last_digits(inputs.argmax(-1))
+        return torch.where(last <= SYMBOLS.index("2"), last + 1, 0)
+
+    @staticmethod
+    def spell(logits: Float[Tensor, "1 time 1"]) -> str:
+        """Write a machine's answers to one sequence as ``answers`` does: R where a logit is above 0, else L."""
+        return "".join("R" if logit > 0 else "L" for logit in logits[0, :, 0].tolist())
+
     def _draw_symbols(self, batch_size: int, time: int, generator: torch.Generator) -> Int[Tensor, "batch time"]:
         most_blocks = math.ceil(time / (1 + 2 * self.min_pairs))
         pairs = torch.randint(self.min_pairs, self.max_pairs + 1, (batch_size, most_blocks), generator=generator)
@@ -169,11 +180,16 @@ def _wants_right(symbols: Int[Tensor, "batch time"]) -> Bool[Tensor, "batch time
     """Apply the rule to symbols given as places in ``SYMBOLS``: the only definition of the answer."""
     one, two, a, b, x, y = (SYMBOLS.index(symbol) for symbol in "12ABXY")
     before = F.pad(symbols, (1, -1), value=-1)
-    step_of_digit = torch.where(symbols <= two, torch.arange(symbols.shape[1]), 0).cummax(1).values
-    digit = symbols.gather(1, step_of_digit)  # before any digit, this is the first letter: neither 1 nor 2
+    digit = _last_digits(symbols)
     after_one = (symbols == x) & (before == a) & (digit == one)
     after_two = (symbols == y) & (before == b) & (digit == two)
     return after_one | after_two
+
+
+def _last_digits(symbols: Int[Tensor, "batch time"]) -> Int[Tensor, "batch time"]:
+    """Return the last digit at each step; before any, the first symbol, which is neither 1 nor 2."""
+    step_of_digit = torch.where(symbols <= SYMBOLS.index("2"), torch.arange(symbols.shape[1]), 0).cummax(1).values
+    return symbols.gather(1, step_of_digit)
 
 
 def _numbers(text: str) -> Int[Tensor, "1 time"]:
