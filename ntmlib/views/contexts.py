@@ -52,13 +52,14 @@ def counts_before(
     """
     if window is not None and window < 1:
         raise ValueError(f"window must be at least 1, or None; got {window}")
-    known = contexts != NONE_YET
-    seen = F.one_hot(contexts.clamp_min(0)) * known[..., None]
-    outcomes = torch.stack([seen * (bits == value)[..., None] for value in (0, 1)], -1)
-    before = outcomes.cumsum(1) - outcomes
-    if window is not None and window < bits.shape[1]:
-        before[:, window:] -= before[:, :-window].clone()
-    return (before * seen[..., None]).sum(2)
+    steps = torch.arange(bits.shape[1], device=bits.device)
+    age = steps[:, None] - steps
+    recent = (age > 0) & (age <= (window or len(steps)))
+    counts = []
+    for sequence, context in zip(bits == 1, contexts, strict=True):  # one at a time: a table of steps by steps each
+        same = (context[:, None] == context) & (context != NONE_YET) & recent
+        counts.append(torch.stack([(same & ~sequence).sum(1), (same & sequence).sum(1)], 1))
+    return torch.stack(counts)
 
 
 def slot_use(
