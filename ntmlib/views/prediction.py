@@ -16,6 +16,7 @@ from ntmlib.views.scoreboard import GRID_COLOUR, MODEL_COLOURS, OTHER_COLOURS, Q
 
 BEST_NAME = "best possible"
 BEST_COLOUR = "#222222"
+THEIR_COLOURS = (*OTHER_COLOURS[:2], "#e69f00")  # of models without a colour of their own; black is the best's
 
 
 def bits_paid(probabilities: Float[Tensor, "*batch"], bits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -129,7 +130,7 @@ def plot_cost_over_time(
     if not 1 <= window <= steps:
         raise ValueError(f"window must be from 1 to {steps}, the steps of a sequence; got {window}")
     last = f"{float(best[:, -window:].mean()):.3f}"
-    figure = Picture(9.4, 3.5, f"Cost of a bit against time for {', '.join(costs)}; best possible at the end {last}.")
+    figure = Picture(9.4, 3.7, f"Cost of a bit against time for {', '.join(costs)}; best possible at the end {last}.")
     whole, excess = figure.subplots(1, 2)
     middles = np.arange(steps // window) * window + (window - 1) / 2
     whole.plot(middles, _windows(best, window).mean(0), color=BEST_COLOUR, linewidth=1.6, label=BEST_NAME)
@@ -146,7 +147,7 @@ def plot_cost_over_time(
             axes.axvline(step - 0.5, color=QUIET, linestyle="--", linewidth=1)
     whole.set(ylabel="cost, in bits per bit")
     excess.set(ylabel="bits above the best")
-    whole.legend(frameon=False, fontsize=9)
+    figure.legend(handles=whole.get_legend_handles_labels()[0], loc="outside lower center", ncols=4, frameon=False)
     _grid(whole, excess)
     return figure
 
@@ -193,7 +194,7 @@ def _check_lengths(argument: str, columns: Mapping[str, Tensor], length: int) ->
 def _colours(names: Mapping[str, Any]) -> dict[str, str]:
     """Give each model the colour it has in every other picture."""
     others = [name for name in names if name not in MODEL_COLOURS]
-    return {name: MODEL_COLOURS.get(name) or OTHER_COLOURS[others.index(name) % len(OTHER_COLOURS)] for name in names}
+    return {name: MODEL_COLOURS.get(name) or THEIR_COLOURS[others.index(name) % len(THEIR_COLOURS)] for name in names}
 
 
 def _windows(costs: Tensor, window: int) -> npt.NDArray[np.floating[Any]]:
