@@ -231,3 +231,32 @@ def test_a_stage_without_bits_is_refused(length):
 def test_a_setting_out_of_range_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         DynamicNGrams(**options)
+
+
+# --- tables of one's own ------------------------------------------------------------------------------------------
+
+
+def test_coins_without_chance_follow_their_table():
+    tables = torch.tensor([[0.0, 1.0, 1.0, 0.0]])  # after 00 a 0, after 01 and 10 a 1, after 11 a 0
+    batch = DynamicNGrams(context=2).sample_from(tables, generator=seeded(3), length=40)
+    [bits] = sequences(batch)
+    assert all(bits[step] == bits[step - 2] ^ bits[step - 1] for step in range(2, 40))
+    assert mistakes_in(batch) == []
+
+
+def test_each_sequence_follows_its_own_table():
+    batch = DynamicNGrams(context=1).sample_from(torch.tensor([[0.0, 0.0], [1.0, 1.0]]), generator=seeded(), length=9)
+    assert batch.targets[:, 1:, 0].tolist() == [[0.0] * 8, [1.0] * 8]
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (torch.zeros(1, 3), "tables must have 4 entries each; got 3"),
+        (torch.tensor([[0.0, 0.5, 1.0, 1.5]]), "tables must be from 0 to 1; got 0 to 1.5"),
+        (torch.full((1, 4), math.nan), "tables must be from 0 to 1; got nan to nan"),
+    ],
+)
+def test_tables_that_cannot_be_are_refused(tables, message):
+    with pytest.raises(ValueError, match=message):
+        DynamicNGrams(context=2).sample_from(tables, generator=seeded())

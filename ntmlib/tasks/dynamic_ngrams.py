@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ntmlib.tasks.base import Batch, check_range, check_whole, draw_lengths
@@ -83,10 +83,41 @@ class DynamicNGrams:
 
     def sample(self, batch_size: int, *, generator: torch.Generator, length: int | None = None) -> Batch:
         lengths = draw_lengths(batch_size, self.min_length, self.max_length, length, generator)
-        longest = int(lengths.max())
         # Beta(1/2, 1/2) is the arcsine law, and this is its inverse distribution function. It turns
         # uniform numbers from our own generator into draws; torch's Beta would use the global one.
         tables = torch.sin(torch.rand(batch_size, 2**self.context, generator=generator) * (math.pi / 2)) ** 2
+        return self._throw(tables, lengths, generator)
+
+    def sample_from(
+        self,
+        tables: Float[Tensor, "batch contexts"],
+        *,
+        generator: torch.Generator,
+        length: int | None = None,
+    ) -> Batch:
+        """Draw a sequence from each of some tables of one's own, in place of those the task draws.
+
+        Args:
+            tables: for each sequence the probability of a 1 after each context, which is the place in the table
+                read as a binary number, the oldest bit first.
+            generator: tosses the coins.
+            length: bits of every sequence; by default each draws its own.
+
+        Raises:
+            ValueError: a table does not have ``2 ** context`` entries, or one is not from 0 to 1.
+        """
+        if tables.shape[1] != 2**self.context:
+            raise ValueError(f"tables must have {2**self.context} entries each; got {tables.shape[1]}")
+        if not ((tables >= 0) & (tables <= 1)).all():
+            raise ValueError(f"tables must be from 0 to 1; got {tables.min():g} to {tables.max():g}")
+        lengths = draw_lengths(len(tables), self.min_length, self.max_length, length, generator)
+        return self._throw(tables, lengths, generator)
+
+    def _throw(
+        self, tables: Float[Tensor, "batch contexts"], lengths: Int[Tensor, " batch"], generator: torch.Generator
+    ) -> Batch:
+        """Toss the coins of the tables."""
+        batch_size, longest = len(tables), int(lengths.max())
         coins = torch.rand(longest, batch_size, generator=generator)
         bits = torch.from_numpy(_toss(tables.numpy(), coins.numpy(), self.context)).T
 
