@@ -27,6 +27,7 @@ from ntmlib.training.presets.paper import (
 from ntmlib.training.presets.quick import (
     associative_recall_quick,
     copy_quick,
+    dynamic_ngrams_long_tape_quick,
     dynamic_ngrams_quick,
     n_back_quick,
     one_two_ax_quick,
@@ -61,6 +62,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
     },
     "dynamic_ngrams": {
         "quick": dynamic_ngrams_quick,
+        "long-tape-quick": dynamic_ngrams_long_tape_quick,
         "paper": dynamic_ngrams_paper,
         "lstm-quick": dynamic_ngrams_lstm_quick,
         "lstm-paper": dynamic_ngrams_lstm_paper,
