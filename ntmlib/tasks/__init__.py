@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from ntmlib.tasks.associative_recall import AssociativeRecall
-from ntmlib.tasks.base import Batch, Task
+from ntmlib.tasks.base import Batch, Task, answer_type, chance_right
 from ntmlib.tasks.copy import Copy
 from ntmlib.tasks.dynamic_ngrams import DynamicNGrams
 from ntmlib.tasks.n_back import NBack
@@ -27,6 +27,8 @@ __all__ = [
     "PrioritySort",
     "RepeatCopy",
     "Task",
+    "answer_type",
+    "chance_right",
     "make",
     "names",
 ]

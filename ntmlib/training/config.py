@@ -36,8 +36,8 @@ class TrainConfig:
         batch_size: sequences per update.
         max_updates: updates (steps of the optimizer) after which the run ends in any case.
         mixed_lengths: each sequence draws its own length; otherwise one length is drawn for each update.
-        objective: what is minimised: mean nats per target "bit", or mean nats per "sequence" as in the paper.
-            Only the gradient's scale differs.
+        objective: what is minimised: mean nats per target "bit" (per symbol, where the task answers in symbols), or
+            mean nats per "sequence" as in the paper. Only the gradient's scale differs.
         optimizer: "adam", or "graves_rmsprop" as in the paper.
         learning_rate: step size of the optimizer.
         learning_rate_factors: factors on the learning rate for groups of parameters, such as 4 for "output".
@@ -49,9 +49,10 @@ class TrainConfig:
             Of several numbers one is drawn for each update, so that nothing can rely on the size.
         curriculum_start: longest length at first, in the task's unit of length; None trains on all from the start.
         curriculum_step: how much longer the longest length becomes at a time.
-        curriculum_threshold: mean cost, in bits per bit, below which it does.
+        curriculum_threshold: mean cost, in bits per answer, below which it does. An answer is a target bit, of which
+            a fair coin costs 1 or, where the task answers in symbols, a symbol: an even guess among k costs log2(k).
         curriculum_window: updates that mean is taken over.
-        solved_threshold: mean cost, in bits per bit at full length, below which the task counts as solved;
+        solved_threshold: mean cost, in bits per answer at full length, below which the task counts as solved;
             None never stops early.
         solved_window: updates that mean is taken over.
         updates_after_solved: updates made after the task is solved, to sharpen the result; fewer where max_updates

@@ -47,7 +47,7 @@ class Draw:
         batch: still on the CPU.
         lengths: steps of each sequence, for the model; None where all are equal or it need not know.
         model: the model with the memory of this update.
-        num_bits: target bits in all sequences together.
+        num_answers: bits, or symbols, wanted in all sequences together.
         divisor: of the cost, for the objective.
     """
 
@@ -55,7 +55,7 @@ class Draw:
     batch: Batch
     lengths: torch.Tensor | None
     model: Model
-    num_bits: int
+    num_answers: int
     divisor: int
 
 
@@ -151,9 +151,8 @@ class Trainer:
         """Draw what the next update trains on."""
         length, batch = self._draw()
         model = self._draw_model()
-        num_bits = int(batch.mask.sum()) * batch.targets.shape[-1]
-        divisor = num_bits if self.config.objective == "bit" else self.config.batch_size
-        return Draw(length, batch, lengths_for(model, batch), model, num_bits, divisor)
+        divisor = batch.num_answers if self.config.objective == "bit" else self.config.batch_size
+        return Draw(length, batch, lengths_for(model, batch), model, batch.num_answers, divisor)
 
     def record(self, drawn: "Draw", cost: float, gradient_norm: float) -> None:
         """Count an update that was made, and draw the conclusions: a harder task, solved, stalled.
@@ -172,11 +171,11 @@ class Trainer:
             self.seconds,
             self.top_length,
             drawn.length,
-            bits / drawn.num_bits,
+            bits / drawn.num_answers,
             bits / num_sequences,
             gradient_norm,
         )
-        self._judge(bits / drawn.num_bits)
+        self._judge(bits / drawn.num_answers)
 
     def _draw(self) -> tuple[int, Batch]:
         """Draw the batch of one update, within the curriculum."""
@@ -232,10 +231,10 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
 
-    def _judge(self, bits_per_bit: float) -> None:
+    def _judge(self, bits_per_answer: float) -> None:
         """Move the curriculum on, or find the task solved."""
         config = self.config
-        self._recent.append(bits_per_bit)
+        self._recent.append(bits_per_answer)
         if self.top_length < self.task.max_length:
             if self._mean_of_last(config.curriculum_window) < config.curriculum_threshold:
                 self.top_length = min(self.top_length + config.curriculum_step, self.task.max_length)
