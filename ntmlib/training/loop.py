@@ -81,9 +81,7 @@ class Trainer:
             largest = dataclasses.replace(model.config, slots=max(model.config.slots, *config.slots_in_training, 0))
         self.device = device or device_for(config.engine, largest)
         self.model = self._for_training(model).to(self.device)
-        # One set of weights, seen through memories of several sizes.
-        sizes = config.slots_in_training
-        self._sizes = [self.model.with_slots(n, shared=True) for n in sizes] if isinstance(self.model, NTM) else []
+        self._sizes: dict[int, NTM] = {}  # one set of weights, seen through memories of several sizes
         self.generator = generator_for(config.seed, "batches")
         self.history, self.evaluations = History(), History(EVALUATIONS)
         self.update = 0
@@ -150,7 +148,7 @@ class Trainer:
     def draw(self) -> "Draw":
         """Draw what the next update trains on."""
         length, batch = self._draw()
-        model = self._draw_model()
+        model = self._draw_model(length)
         divisor = batch.num_answers if self.config.objective == "bit" else self.config.batch_size
         return Draw(length, batch, lengths_for(model, batch), model, batch.num_answers, divisor)
 
@@ -187,11 +185,21 @@ class Trainer:
         task = self.task.up_to(self.top_length)
         return length, task.sample(self.config.batch_size, generator=self.generator, length=length)
 
-    def _draw_model(self) -> Model:
-        """Draw the size of memory of one update."""
-        if len(self._sizes) < 2:
+    def _draw_model(self, length: int) -> Model:
+        """Draw the size of memory of one update, for sequences of this length."""
+        if not isinstance(self.model, NTM):
             return self.model
-        return self._sizes[int(torch.randint(len(self._sizes), (), generator=self.generator))]
+        spare = self.config.spare_slots
+        choices = self.config.slots_in_training if spare is None else tuple(length + extra for extra in spare)
+        if not choices:
+            return self.model
+        chosen = 0 if len(choices) == 1 else int(torch.randint(len(choices), (), generator=self.generator))
+        slots = choices[chosen]
+        if slots == self.model.config.slots:
+            return self.model
+        if slots not in self._sizes:
+            self._sizes[slots] = self.model.with_slots(slots, shared=True)
+        return self._sizes[slots]
 
     def check(self, **values: float) -> None:
         """Stop the update that is being made if a number is not finite.
@@ -280,7 +288,7 @@ class Trainer:
 
     def final_model(self) -> Model:
         """Return the model as it is used after training, with its full memory."""
-        if isinstance(self.model, NTM) and self.config.train_slots is not None:
+        if isinstance(self.model, NTM) and self.config.slots_in_training:
             return self.model.with_slots(self.config.model_options["slots"])
         return self.model
 
