@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_run import TINY_LSTM, tiny
 from torch import nn
 
 from ntmlib import tasks
 from ntmlib.tasks import Batch
+from ntmlib.training import Trainer, train
 from ntmlib.training.evaluation import answer_nats, cost_nats, count_errors, evaluate
+from ntmlib.training.many import advance_together
 
 LETTERS = 4
 
@@ -132,3 +135,49 @@ def test_a_batch_keeps_its_type_on_the_way_to_a_device():
 def test_tasks_answer_in_bits_unless_they_say_otherwise():
     assert (tasks.answer_type(tasks.make("copy")), tasks.chance_right(tasks.make("copy"))) == ("bits", 0.5)
     assert (tasks.answer_type(Spell()), tasks.chance_right(Spell())) == ("symbols", 0.25)
+
+
+REVERSE = {"task": "reverse_string", "task_options": {"max_length": 3}}
+
+
+def test_training_counts_bits_per_symbol_and_per_sequence():
+    run = train(tiny(**REVERSE, curriculum_start=3))
+    lengths = run.history.length  # of the text, and as many symbols in the answer
+    assert run.history.bits_per_sequence == pytest.approx(run.history.loss * lengths)
+    assert run.history.loss[0] == pytest.approx(1, abs=0.3)  # an even guess between two
+    row = run.evaluations.rows()[-1]
+    assert row["bits_per_sequence"] == pytest.approx(3 * row["bits_per_bit"])
+    assert row["bits_right"] == pytest.approx(1 - row["bit_errors"] / (3 * row["num_sequences"]))
+
+
+def test_two_symbols_cost_what_a_bit_costs_whose_logit_is_their_difference():
+    logits = torch.tensor([[[0.3, 1.5]], [[-2.0, 0.1]]])
+    symbols = torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]]])
+    difference = logits[..., 1:] - logits[..., :1]
+    as_bits = answer_nats(difference, symbols[..., 1:], "bits", "sum")
+    assert answer_nats(logits, symbols, "symbols", "sum").item() == pytest.approx(as_bits.item())
+
+
+def test_a_curriculum_moves_on_below_its_bits_per_symbol():
+    easy, hard = (
+        train(tiny(**REVERSE, curriculum_threshold=threshold, curriculum_window=2, max_updates=4))
+        for threshold in (1.5, 1e-6)
+    )
+    assert (easy.history.top_length[-1], hard.history.top_length[-1]) == (2, 1)
+
+
+def test_the_lstm_is_trained_on_symbols_too():
+    assert math.isfinite(train(TINY_LSTM.replace(**REVERSE)).result["bits_per_sequence"])
+
+
+def test_machines_trained_together_are_charged_as_each_alone(gpu):
+    changes = {"engine": "cuda", "batch_size": 2, "train_slots": None, "curriculum_start": 3}
+    configs = [tiny(**REVERSE, **changes, seed=seed, mixed_lengths=True) for seed in (1, 2)]
+    trainers, alone = [Trainer(config) for config in configs], [Trainer(config) for config in configs]
+    assert advance_together(trainers) == [None] * 2
+    for trainer in alone:
+        trainer.advance()
+    for together, single in zip(trainers, alone, strict=True):
+        assert together.history.loss[0] == pytest.approx(single.history.loss[0], rel=1e-4)
+        for a, b in zip(together.parameters, single.parameters, strict=True):
+            torch.testing.assert_close(a, b)
