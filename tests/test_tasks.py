@@ -27,6 +27,8 @@ TABLE = {
     "dynamic_ngrams": Row(input_size=1, output_size=1, max_length=200, chance_bits=200),
     "priority_sort": Row(input_size=10, output_size=8, max_length=20, chance_bits=128),
     "copy": Row(input_size=10, output_size=9, max_length=20, chance_bits=84),
+    "recognition": Row(input_size=3, output_size=1, max_length=40, chance_bits=1),
+    "next_symbols": Row(input_size=4, output_size=4, max_length=50, chance_bits=21.1157085),
     # One channel more than the published alphabets: it says that there is nothing to read.
     "even_pairs": Row(input_size=3, output_size=2, max_length=40, chance_bits=1),
     "modular_arithmetic": Row(input_size=10, output_size=5, max_length=40, chance_bits=log2(5)),
