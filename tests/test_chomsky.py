@@ -287,6 +287,13 @@ def test_the_unknown_stands_anywhere_and_nothing_betrays_it():
     assert min(Counter(map(solution, found)).values()) > 300
 
 
+def test_the_unknown_is_the_first_digit_at_or_after_any_place():
+    """In ``((d)+d)`` that is the first digit from places 0, 1, 2 and 6, and the second one from 3, 4 and 5."""
+    found = [text for text in texts("solve_equation", 9, 6000) if text[:2] == "((" and text[3:5] == ")+"]
+    assert len(found) > 700
+    assert sum(text[2] == "x" for text in found) / len(found) == pytest.approx(4 / 7, abs=0.05)
+
+
 def test_one_hole_is_filled_by_parity_but_two_are_not():
     one, two = (
         [(text, fillings(text)) for text in texts("missing_duplicate_string", 20, 300, holes=holes)] for holes in (1, 2)

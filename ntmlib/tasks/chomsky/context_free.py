@@ -151,9 +151,8 @@ def _expression(length: int, operators: str, dice: random.Random) -> tuple[str, 
     """Draw an expression with all its brackets; return it and what it comes to modulo 5."""
     if length < 5:
         digit = dice.randrange(MODULUS)
-        return (f"{digit}", f"-{digit}", f"({digit})", f"(-{digit})")[length - 1], (-1) ** (
-            length + 1
-        ) * digit % MODULUS
+        written = (f"{digit}", f"-{digit}", f"({digit})", f"(-{digit})")[length - 1]
+        return written, (-digit if "-" in written else digit) % MODULUS
     left_length = dice.randint(1, length - 4)
     left, left_value = _expression(left_length, operators, dice)
     right, right_value = _expression(length - 3 - left_length, operators, dice)
