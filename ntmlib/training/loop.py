@@ -149,8 +149,9 @@ class Trainer:
         """Draw what the next update trains on."""
         length, batch = self._draw()
         model = self._draw_model(length)
-        divisor = batch.num_answers if self.config.objective == "bit" else self.config.batch_size
-        return Draw(length, batch, lengths_for(model, batch), model, batch.num_answers, divisor)
+        num_answers = batch.num_answers
+        divisor = num_answers if self.config.objective == "bit" else self.config.batch_size
+        return Draw(length, batch, lengths_for(model, batch), model, num_answers, divisor)
 
     def record(self, drawn: "Draw", cost: float, gradient_norm: float) -> None:
         """Count an update that was made, and draw the conclusions: a harder task, solved, stalled.

@@ -108,8 +108,8 @@ def _draw_balanced(lengths: np.ndarray, generator: torch.Generator) -> np.ndarra
     ring = lengths[:, None] + 1
     place = np.arange(int(lengths.max()) + 1)
     shuffled = draw_uniform((len(lengths), len(place)), generator)
-    rank = np.where(place < ring, shuffled, 2.0).argsort(1).argsort(1)
-    opens = rank < lengths[:, None] // 2
+    order = np.where(place < ring, shuffled, 2.0).argsort(1)  # of each row's own places, then those behind its ring
+    opens = order < lengths[:, None] // 2
     height = np.where(place < ring, np.where(opens, 1, -1), 0).cumsum(1)
     start = height.argmin(1)[:, None] + 1  # behind the first place where it is lowest
     read: np.ndarray = np.take_along_axis(opens, (start + place) % ring, 1)[:, :-1]

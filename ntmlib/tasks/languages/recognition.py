@@ -51,21 +51,21 @@ class Recognition:
         target member  . # . . . # #
         scored         # # # # # # #
 
-    Half of the texts are members, drawn for each text by a coin. The others are members in which one
-    to three pairs of symbols have changed places, until they fell out of the language: near
+    Each text is a member or not by the toss of a coin. Those that are not are members in which one
+    to three pairs of symbols changed places, so often that they fell out of the language: near
     misses, of the same lengths and with the same symbols. So neither length nor counts give
-    them away, but for two things. In ``parity`` the count is what the language is about, and one symbol is
-    changed. And a text of one symbol repeated, of which short members of ``even_pairs``, ``palindromes`` and
-    ``ww`` are some, is always a member.
+    them away, but for two things. In ``parity`` the count is what the language is about, and one
+    symbol is changed instead. And a text that repeats one symbol is always a member, as short
+    members of ``even_pairs``, ``palindromes`` and ``ww`` at times are.
 
     ``length`` counts symbols. Where a language has no members of a length, texts are as long as
-    the next shorter ones that are; none is shorter than the shortest that can be spoiled so. A
-    sequence takes one step more than its text has symbols.
+    the next shorter ones that are, and none is shorter than the shortest that can be spoiled so.
+    A sequence takes one step more than its text has symbols.
 
-    The languages, with the share of memory that they need growing: ``parity`` (an even number of
-    ones), ``even_pairs`` (the first symbol is the last) and ``ab_star`` are regular; ``anbn``,
-    ``dyck_1`` (brackets), ``dyck_2`` (of two kinds), ``marked_palindromes`` and ``palindromes``
-    are context-free, the last one not deterministically so; ``anbncn`` and ``ww`` are neither.
+    The languages are ``parity`` (an even number of ones), ``even_pairs`` (the first symbol is the
+    last) and ``ab_star``, which are regular; ``anbn``, ``dyck_1`` (brackets), ``dyck_2`` (of two
+    kinds), ``marked_palindromes`` and ``palindromes``, context-free, the last one beyond any
+    deterministic stack; ``anbncn`` and ``ww``, neither.
 
     Args:
         language: which one.

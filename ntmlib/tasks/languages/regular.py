@@ -53,12 +53,10 @@ class EvenPairs(Language):
         return texts
 
     def edit(self, texts: np.ndarray, lengths: np.ndarray, generator: torch.Generator) -> np.ndarray:
-        """Let the first or last symbol change places with one between them: nothing else could matter."""
-        rows = np.arange(len(texts))
-        side, between = draw_uniform((2, len(texts)), generator)
-        end = np.where(side < 0.5, 0, lengths - 1)
-        inner = 1 + (between * (lengths - 2)).astype(np.int64)
-        texts[rows, end], texts[rows, inner] = texts[rows, inner], texts[rows, end]
+        """Let the last symbol change places with one inside: an exchange within the text could change nothing."""
+        rows, last = np.arange(len(texts)), lengths - 1
+        inner = 1 + (draw_uniform((len(texts),), generator) * (lengths - 2)).astype(np.int64)
+        texts[rows, last], texts[rows, inner] = texts[rows, inner], texts[rows, last]
         return texts
 
     def prefixes(self, texts: np.ndarray) -> np.ndarray:
