@@ -89,7 +89,7 @@ def test_an_answer_is_wrong_when_another_symbol_outbids_it():
     batch = Spell().sample(2, generator=torch.Generator().manual_seed(0), length=4)
     logits = batch.targets - 0.4
     logits[0, 1] = -logits[0, 1]  # scored
-    logits[1, 0] = torch.tensor([9.0, 0, 0, 0])  # not scored
+    logits[1, 0] = torch.tensor([0.0, 9, 0, 0])  # not scored
     assert count_errors(logits, batch).tolist() == [1, 0]
     as_bits = replace(batch, answer_type="bits")
     assert count_errors(logits, as_bits).tolist() == [4, 0]
