@@ -169,11 +169,13 @@ def evaluate(arguments: list[str]) -> int:
 
     given = tyro.cli(options, args=arguments, prog="ntm evaluate")
     from ntmlib import training
+    from ntmlib.tasks import answer_type
 
     try:
         run = training.load_run(given["directory"])
         lengths = given["length"] or (run.task.max_length,)
-        print(f"{'length':>6} {'slots':>5} {'sequences':>9} {'bits/sequence':>13} {'wrong bits':>16} {'exact':>7}")
+        wrong = f"wrong {answer_type(run.task)}"
+        print(f"{'length':>6} {'slots':>5} {'sequences':>9} {'bits/sequence':>13} {wrong:>16} {'exact':>7}")
         for length in lengths:
             report = training.evaluate_lengths(
                 run.machine,
@@ -371,15 +373,17 @@ def _list_presets(presets: Mapping[str, Mapping[str, Callable[..., "TrainConfig"
 
 
 def _print_run(run: "Run") -> None:
+    from ntmlib.tasks import answer_type
+
     result = run.result
     ending = f"solved after {result['solved_at_sequences']:,} sequences" if run.solved_at else "not solved"
     print(
         f"{ending}; {result['updates']:,} updates, {result['sequences']:,} sequences in {result['seconds']:.1f} s; "
         f"{result['bits_per_sequence']:.3f} bits per sequence (chance: {result['chance_bits']:g})"
     )
+    answers = answer_type(run.task)
     for row in result["evaluations"]:
         slots = f" with {row['slots']} slots" if row["slots"] else ""
-        print(
-            f"  length {row['length']:>4}{slots}: {row['bits_right']:.2%} of the bits right, {row['exact']:.0%} exact"
-        )
+        right = f"{row['bits_right']:.2%} of the {answers} right"
+        print(f"  length {row['length']:>4}{slots}: {right}, {row['exact']:.0%} exact")
     print(f"kept in {run.directory}{os.sep}")

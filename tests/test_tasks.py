@@ -1,11 +1,12 @@
 """What holds for every task. A new task is one more row here, beside a test file of its own."""
 
 from dataclasses import dataclass
+from math import log2
 
 import pytest
 import torch
 
-from ntmlib.tasks import Batch, Task, make, names
+from ntmlib.tasks import Batch, Task, answer_type, make, names
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,24 @@ TABLE = {
     "dynamic_ngrams": Row(input_size=1, output_size=1, max_length=200, chance_bits=200),
     "priority_sort": Row(input_size=10, output_size=8, max_length=20, chance_bits=128),
     "copy": Row(input_size=10, output_size=9, max_length=20, chance_bits=84),
+    "recognition": Row(input_size=3, output_size=1, max_length=40, chance_bits=1),
+    "next_symbols": Row(input_size=4, output_size=4, max_length=50, chance_bits=21.1157085),
+    # One channel more than the published alphabets: it says that there is nothing to read.
+    "even_pairs": Row(input_size=3, output_size=2, max_length=40, chance_bits=1),
+    "modular_arithmetic": Row(input_size=10, output_size=5, max_length=40, chance_bits=log2(5)),
+    "parity_check": Row(input_size=3, output_size=2, max_length=40, chance_bits=1),
+    "cycle_navigation": Row(input_size=4, output_size=5, max_length=40, chance_bits=log2(5)),
+    "stack_manipulation": Row(input_size=6, output_size=3, max_length=40, chance_bits=23.15144),
+    "reverse_string": Row(input_size=3, output_size=2, max_length=40, chance_bits=20.5),
+    "modular_arithmetic_brackets": Row(input_size=12, output_size=5, max_length=40, chance_bits=log2(5)),
+    "solve_equation": Row(input_size=12, output_size=5, max_length=40, chance_bits=log2(5)),
+    "duplicate_string": Row(input_size=3, output_size=2, max_length=40, chance_bits=41),
+    "missing_duplicate_string": Row(input_size=5, output_size=2, max_length=40, chance_bits=1),
+    "odds_first": Row(input_size=3, output_size=2, max_length=40, chance_bits=20.5),
+    "binary_addition": Row(input_size=4, output_size=3, max_length=40, chance_bits=23.28533),
+    "binary_multiplication": Row(input_size=4, output_size=3, max_length=40, chance_bits=29.036234),
+    "compute_sqrt": Row(input_size=3, output_size=2, max_length=40, chance_bits=10.5),
+    "bucket_sort": Row(input_size=6, output_size=5, max_length=40, chance_bits=20.5 * log2(5)),
 }
 # What must be settled beside the length for all sequences to take equally many steps.
 SETTLED = {"repeat_copy": {"min_repeats": 2, "max_repeats": 2}}
@@ -67,6 +86,16 @@ def test_a_batch_has_the_shapes_and_types_of_a_batch(name):
     assert batch.mask.shape == (16, steps)
     assert [part.dtype for part in tensors(batch)] == [torch.float32, torch.float32, torch.bool, torch.int64]
     assert bool(((batch.targets >= 0) & (batch.targets <= 1)).all())
+
+
+@every_task
+def test_batches_have_the_tasks_type_of_answer_and_one_symbol_for_each_scored_step(name):
+    task, batch = make(name), draw(name)
+    assert batch.answer_type == answer_type(task)
+    if batch.answer_type == "symbols":
+        scored = batch.targets[batch.mask]
+        assert set(scored.unique().tolist()) == {0, 1}
+        assert bool((scored.sum(1) == 1).all())
 
 
 @every_task

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,8 @@ def representative(seeds: Sequence[Mapping[str, Any]]) -> int:
 def _answers(source: Path, cell: Cell, weights: str) -> dict[str, dict[str, Any]]:
     """Examine a cell's machine, or read what it said when it was examined with these weights."""
     path = source / "examinations" / f"{cell.name}.json"
-    asked = {"weights": weights, "seed": SEED, "questions": repr(EXAMINATIONS[cell.config.task])}
+    columns = [field.name for field in fields(Report)]
+    asked = {"weights": weights, "seed": SEED, "questions": repr(EXAMINATIONS[cell.config.task]), "columns": columns}
     if path.exists():
         stored = json.loads(path.read_bytes())
         if stored["asked"] == asked:

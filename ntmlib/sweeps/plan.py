@@ -35,7 +35,7 @@ LONGEST_NAME = 200  # bytes; file systems take 255, and logs put something behin
 
 _FIELDS = tuple(f.name for f in dataclasses.fields(TrainConfig))
 _MAY_BE_NONE = {f.name for f in dataclasses.fields(TrainConfig) if type(None) in get_args(f.type)}
-_OF_ONE_MODEL = ("model_options", "learning_rate_factors", "train_slots", "engine")
+_OF_ONE_MODEL = ("model_options", "learning_rate_factors", "train_slots", "spare_slots", "engine")
 _SET_ELSEWHERE = {
     "task": "write it at the top",
     "seed": "write seeds = [...] at the top",

@@ -5,28 +5,48 @@ from dataclasses import fields
 from typing import Any
 
 from ntmlib.tasks.associative_recall import AssociativeRecall
-from ntmlib.tasks.base import Batch, Task
+from ntmlib.tasks.base import Batch, Task, answer_type, chance_right
+from ntmlib.tasks.chomsky import CHOMSKY, Transduction
 from ntmlib.tasks.copy import Copy
 from ntmlib.tasks.dynamic_ngrams import DynamicNGrams
+from ntmlib.tasks.languages import LANGUAGES, Language, NextSymbols, Recognition
 from ntmlib.tasks.n_back import NBack
 from ntmlib.tasks.one_two_ax import OneTwoAX
 from ntmlib.tasks.priority_sort import PrioritySort
 from ntmlib.tasks.repeat_copy import RepeatCopy
 
-TASKS: dict[str, type] = {
-    task.name: task for task in (AssociativeRecall, Copy, DynamicNGrams, NBack, OneTwoAX, PrioritySort, RepeatCopy)
-}
+_ALL: tuple[type, ...] = (
+    AssociativeRecall,
+    *CHOMSKY,
+    Copy,
+    DynamicNGrams,
+    NBack,
+    NextSymbols,
+    OneTwoAX,
+    PrioritySort,
+    Recognition,
+    RepeatCopy,
+)
+TASKS: dict[str, type] = {vars(task)["name"]: task for task in _ALL}
 
 __all__ = [
+    "CHOMSKY",
+    "LANGUAGES",
     "AssociativeRecall",
     "Batch",
     "Copy",
     "DynamicNGrams",
+    "Language",
     "NBack",
+    "NextSymbols",
     "OneTwoAX",
     "PrioritySort",
+    "Recognition",
     "RepeatCopy",
     "Task",
+    "Transduction",
+    "answer_type",
+    "chance_right",
     "make",
     "names",
 ]

@@ -1,11 +1,13 @@
 """What a task is: something that draws batches of sequences with the answers wanted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+BITS, SYMBOLS = "bits", "symbols"  # what the outputs of a step are together
 
 
 @dataclass(frozen=True)
@@ -14,23 +16,35 @@ class Batch:
 
     ``mask`` is true at the steps whose outputs are scored; ``lengths`` counts the steps of
     each sequence, the rest of its row is padding (zeros, never scored).
+
+    ``answer_type`` says what one answer is. With ``"bits"`` every output of a scored step is
+    an answer of its own, a bit; with ``"symbols"`` the outputs of a scored step are one answer
+    together, a symbol of an alphabet, and exactly one of the step's targets is 1.
     """
 
     inputs: Float[Tensor, "batch time features"]
     targets: Float[Tensor, "batch time outputs"]
     mask: Bool[Tensor, "batch time"]
     lengths: Int[Tensor, " batch"]
+    answer_type: str = BITS
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on another device; a batch that is there already, itself."""
         if self.inputs.device == device:
             return self
-        return Batch(*(part.to(device) for part in (self.inputs, self.targets, self.mask, self.lengths)))
+        parts = {name: getattr(self, name).to(device) for name in ("inputs", "targets", "mask", "lengths")}
+        return replace(self, **parts)
 
     @property
     def ragged_lengths(self) -> Int[Tensor, " batch"] | None:
         """``lengths`` where sequences differ; ``None`` where all fill the batch, which costs less to run."""
         return None if bool((self.lengths == self.inputs.shape[1]).all()) else self.lengths
+
+    @property
+    def num_answers(self) -> int:
+        """Answers wanted in all sequences together: scored bits, or scored symbols."""
+        each = 1 if self.answer_type == SYMBOLS else self.targets.shape[-1]
+        return int(self.mask.sum()) * each
 
 
 @runtime_checkable  # the tests check types
@@ -95,6 +109,31 @@ class Uncertain(Task, Protocol):
     def optimal_bits(self, batch: Batch) -> Float[Tensor, " batch"]:
         """Cost in bits of each sequence to the best possible predictor."""
         ...
+
+
+@runtime_checkable
+class Symbolic(Task, Protocol):
+    """A task that does not answer in bits; any task may say so with these two."""
+
+    @property
+    def answer_type(self) -> str:
+        """That of its batches: ``"symbols"``."""
+        ...
+
+    @property
+    def chance_right(self) -> float:
+        """Share of the answers that are right by guessing evenly."""
+        ...
+
+
+def answer_type(task: Task) -> str:
+    """Say what the answers to a task are: ``"bits"``, unless it says otherwise."""
+    return task.answer_type if isinstance(task, Symbolic) else BITS
+
+
+def chance_right(task: Task) -> float:
+    """Share of the answers that are right by guessing evenly: half of the bits, unless the task says otherwise."""
+    return task.chance_right if isinstance(task, Symbolic) else 0.5
 
 
 def check_whole(name: str, value: object, low: int = 1) -> None:

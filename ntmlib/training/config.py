@@ -36,8 +36,8 @@ class TrainConfig:
         batch_size: sequences per update.
         max_updates: updates (steps of the optimizer) after which the run ends in any case.
         mixed_lengths: each sequence draws its own length; otherwise one length is drawn for each update.
-        objective: what is minimised: mean nats per target "bit", or mean nats per "sequence" as in the paper.
-            Only the gradient's scale differs.
+        objective: what is minimised: mean nats per target "bit" (per symbol, where the task answers in symbols), or
+            mean nats per "sequence" as in the paper. Only the gradient's scale differs.
         optimizer: "adam", or "graves_rmsprop" as in the paper.
         learning_rate: step size of the optimizer.
         learning_rate_factors: factors on the learning rate for groups of parameters, such as 4 for "output".
@@ -47,11 +47,16 @@ class TrainConfig:
         clip_value: largest absolute value of any component of the gradient; None leaves it alone.
         train_slots: slots of the memory while training; None means as many as the machine has afterwards.
             Of several numbers one is drawn for each update, so that nothing can rely on the size.
+        spare_slots: instead of train_slots, a memory that follows the length: the slots of an update are its length in
+            the task's unit (with mixed_lengths the longest allowed) plus one of these numbers, drawn for each update.
+            Give several, well apart. With one number the size of the memory tells the length, and as slots lie on a
+            ring, a machine learns to come back to the start by going round: it then fails at every other size.
         curriculum_start: longest length at first, in the task's unit of length; None trains on all from the start.
         curriculum_step: how much longer the longest length becomes at a time.
-        curriculum_threshold: mean cost, in bits per bit, below which it does.
+        curriculum_threshold: mean cost, in bits per bit, below which it does. Where the task answers in symbols this
+            is in bits per symbol, of which an even guess among k costs log2(k): 1 for two, 2.32 for five.
         curriculum_window: updates that mean is taken over.
-        solved_threshold: mean cost, in bits per bit at full length, below which the task counts as solved;
+        solved_threshold: mean cost, in bits per bit (or symbol) at full length, below which the task counts as solved;
             None never stops early.
         solved_window: updates that mean is taken over.
         updates_after_solved: updates made after the task is solved, to sharpen the result; fewer where max_updates
@@ -90,6 +95,7 @@ class TrainConfig:
     clip_norm: float | None = 1.0
     clip_value: float | None = None
     train_slots: int | tuple[int, ...] | None = None
+    spare_slots: tuple[int, ...] | None = None
     curriculum_start: int | None = None
     curriculum_step: int = 5
     curriculum_threshold: float = 0.05
@@ -140,12 +146,28 @@ class TrainConfig:
             if not self.train_slots:
                 raise ValueError("train_slots must be a number of slots, or several; got none")
             self._set("train_slots", tuple(self.train_slots))
-        for slots in self.slots_in_training:
-            _check_whole("train_slots", slots, 1)
+            for slots in self.train_slots:
+                _check_whole("train_slots", slots, 1)
+        elif self.train_slots is not None:
+            _check_whole("train_slots", self.train_slots, 1)
+        if self.spare_slots is None:
+            return
+        if self.train_slots is not None:
+            raise ValueError(
+                f"spare_slots must be None where train_slots is {self.train_slots}; got {self.spare_slots}"
+            )
+        if not isinstance(self.spare_slots, list | tuple) or not self.spare_slots:
+            raise ValueError(f"spare_slots must be one or more numbers of slots; got {self.spare_slots!r}")
+        self._set("spare_slots", tuple(self.spare_slots))
+        for spare in self.spare_slots:
+            _check_whole("spare_slots", spare, 0)
 
     @property
     def slots_in_training(self) -> tuple[int, ...]:
-        """The sizes of memory trained on; empty for the machine's own."""
+        """The sizes of memory trained on, with spare_slots the least and the most; empty for the machine's own."""
+        if self.spare_slots is not None:
+            task = self.make_task()
+            return task.min_length + min(self.spare_slots), task.max_length + max(self.spare_slots)
         if self.train_slots is None:
             return ()
         return self.train_slots if isinstance(self.train_slots, tuple) else (self.train_slots,)
@@ -171,6 +193,8 @@ class TrainConfig:
                 _check_whole(name, value, 1)
             if self.train_slots is not None:
                 raise ValueError(f"train_slots must be None for the lstm, which has no memory; got {self.train_slots}")
+            if self.spare_slots is not None:
+                raise ValueError(f"spare_slots must be None for the lstm, which has no memory; got {self.spare_slots}")
         else:
             known = tuple(f.name for f in dataclasses.fields(MachineConfig) if f.name not in sizes)
             _check_names("model_options", options, known)
@@ -178,6 +202,11 @@ class TrainConfig:
             completed = {name: value for name, value in machine.to_dict().items() if name not in sizes}
             for slots in self.slots_in_training:
                 dataclasses.replace(machine, slots=slots)  # the shifts must fit in this memory too
+                if machine.depends_on_slots and self.spare_slots is not None:
+                    raise ValueError(
+                        "spare_slots must be None when the initial memory or weighting is learned slot by slot; "
+                        f"got {self.spare_slots}"
+                    )
                 if machine.depends_on_slots and slots != machine.slots:
                     raise ValueError(
                         f"train_slots must be None or slots ({machine.slots}) when the initial memory or weighting "
@@ -213,6 +242,7 @@ class TrainConfig:
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()} | {
             "evaluation_lengths": list(self.evaluation_lengths),
             "train_slots": list(self.train_slots) if isinstance(self.train_slots, tuple) else self.train_slots,
+            "spare_slots": list(self.spare_slots) if isinstance(self.spare_slots, tuple) else self.spare_slots,
         }
 
     def to_json(self) -> str:

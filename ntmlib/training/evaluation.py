@@ -1,8 +1,8 @@
-"""How well a machine does a task: bits of cost, wrong bits, sequences all right."""
+"""How well a machine does a task: bits of cost, wrong answers, sequences all right."""
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ntmlib.ntm import NTM
 from ntmlib.tasks import Batch, Task
-from ntmlib.tasks.base import Uncertain
+from ntmlib.tasks.base import BITS, SYMBOLS, Uncertain, answer_type, chance_right
 
 BITS_PER_NAT = 1 / math.log(2)
 MOST_AT_ONCE = 50  # sequences run together, which bounds the memory an evaluation takes
@@ -20,19 +20,26 @@ MOST_AT_ONCE = 50  # sequences run together, which bounds the memory an evaluati
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluation found. Bits are those of the targets at the steps that are scored.
+    """What an evaluation found. Answers are those wanted at the steps that are scored.
+
+    An answer is what can be right or wrong by itself: a bit or, where a task answers in symbols, a symbol. Names
+    speak of bits; of such a task read ``num_bits`` and ``bit_errors`` as numbers of symbols, ``bits_right`` as the
+    share of the symbols that are right, and ``bits_per_bit`` as bits per symbol: an even guess among k symbols costs
+    log2(k), 2.32 for five. Costs are in bits either way.
 
     Attributes:
         length: length of all sequences in the task's unit; None if each drew its own.
         slots: slots of the memory; None for a model without one.
         num_sequences: sequences tried.
-        num_bits: target bits in all sequences together.
+        num_bits: answers wanted in all sequences together.
         bits_per_sequence: mean cost of a sequence in bits, as in the paper's figures.
-        bits_per_bit: mean cost of a target bit in bits; a fair coin costs 1.
-        bit_errors: wrong bits in all sequences together.
-        exact: share of the sequences without a wrong bit.
+        bits_per_bit: mean cost of an answer in bits; a fair coin costs 1.
+        bit_errors: wrong answers in all sequences together.
+        exact: share of the sequences without a wrong answer.
         optimal_bits_per_sequence: what the same sequences cost the best possible predictor; 0 where the answer
             can be known.
+        answer_type: what an answer is: ``"bits"`` or ``"symbols"``.
+        chance_right: share of the answers that are right by guessing evenly.
     """
 
     length: int | None
@@ -44,6 +51,8 @@ class Report:
     bit_errors: int
     exact: float
     optimal_bits_per_sequence: float = 0.0
+    answer_type: str = BITS
+    chance_right: float = 0.5
 
     @property
     def excess_bits(self) -> float:
@@ -52,18 +61,44 @@ class Report:
 
     @property
     def bits_right(self) -> float:
-        """Share of the bits that are right."""
+        """Share of the answers that are right."""
         return 1 - self.bit_errors / self.num_bits
 
     @property
     def bit_errors_per_sequence(self) -> float:
-        """Mean number of wrong bits in a sequence."""
+        """Mean number of wrong answers in a sequence."""
         return self.bit_errors / self.num_sequences
 
 
+def answer_nats(
+    logits: Float[Tensor, "*steps outputs"], targets: Float[Tensor, "*steps outputs"], kind: str, reduction: str
+) -> Float[Tensor, "..."]:
+    """Say what answers cost in nats: the only definition of the cost.
+
+    A bit costs the cross-entropy of a sigmoid. A symbol costs that of a softmax over the outputs of its step.
+
+    Args:
+        logits: outputs of the model.
+        targets: what they should be; a symbol is the largest of its step.
+        kind: type of the answers, ``"bits"`` or ``"symbols"``.
+        reduction: ``"sum"`` for one number, or ``"none"`` for a cost per bit, per symbol with the steps in one row.
+    """
+    if kind == SYMBOLS:
+        symbols = targets.flatten(0, -2).argmax(-1)
+        return F.cross_entropy(logits.flatten(0, -2), symbols, reduction=reduction)
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
+
+
 def cost_nats(logits: Float[Tensor, "batch time outputs"], batch: Batch) -> Float[Tensor, ""]:
-    """Sum the cross-entropy of all scored target bits, in nats."""
-    return F.binary_cross_entropy_with_logits(logits[batch.mask], batch.targets[batch.mask], reduction="sum")
+    """Sum the cross-entropy of all scored answers, in nats."""
+    return answer_nats(logits[batch.mask], batch.targets[batch.mask], batch.answer_type, "sum")
+
+
+def count_errors(logits: Float[Tensor, "batch time outputs"], batch: Batch) -> Int[Tensor, " batch"]:
+    """Count the wrong answers in each sequence: bits on the wrong side of 1/2, symbols that another one outbids."""
+    if batch.answer_type == SYMBOLS:
+        return ((logits.argmax(-1) != batch.targets.argmax(-1)) & batch.mask).sum(1)
+    return (((logits > 0) != (batch.targets > 0.5)) & batch.mask[..., None]).sum((1, 2))
 
 
 def lengths_for(model: nn.Module, batch: Batch) -> Int[Tensor, " batch"] | None:
@@ -120,9 +155,9 @@ def evaluate(
         with torch.no_grad():
             logits, _ = run(batch.inputs.to(device), lengths=lengths_for(machine, batch), **options)
         logits = logits.cpu()
-        wrong = (((logits > 0) != (batch.targets > 0.5)) & batch.mask[..., None]).sum((1, 2))
-        nats += float(cost_nats(logits.double(), _double(batch)))
-        num_bits += int(batch.mask.sum()) * batch.targets.shape[-1]
+        wrong = count_errors(logits, batch)
+        nats += float(cost_nats(logits.double(), replace(batch, targets=batch.targets.double())))
+        num_bits += batch.num_answers
         errors += int(wrong.sum())
         exact += int((wrong == 0).sum())
         optimal += float(task.optimal_bits(batch).sum()) if isinstance(task, Uncertain) else 0.0
@@ -136,6 +171,8 @@ def evaluate(
         bit_errors=errors,
         exact=exact / num_sequences,
         optimal_bits_per_sequence=optimal / num_sequences,
+        answer_type=answer_type(task),
+        chance_right=chance_right(task),
     )
 
 
@@ -160,7 +197,3 @@ def evaluate_lengths(
         )
         for length in lengths
     ]
-
-
-def _double(batch: Batch) -> Batch:
-    return Batch(batch.inputs, batch.targets.double(), batch.mask, batch.lengths)

@@ -40,6 +40,15 @@ def _repeats(length: int, repeats: int) -> Question:
     return Question(f"{length} x {repeats}", length, 256, 20, options)
 
 
+ROOM = 32  # slots beyond the length, where the memory grows with it
+FIXED_SLOTS = 700  # more than any length asked: the same memory at all of them tells nothing about the length
+# Trained on lengths 1 to 40, asked up to 500, as in the paper of the Chomsky hierarchy.
+GENERALISATION = (
+    Question("as trained"),
+    *(Question(f"length {length}", length, length + ROOM) for length in (40, 50, 100, 200, 500)),
+    *(Question(f"length {length}, 700 slots", length, FIXED_SLOTS) for length in (50, 100, 500)),
+)
+
 EXAMINATIONS: dict[str, tuple[Question, ...]] = {
     "copy": (
         Question("as trained"),
@@ -62,6 +71,12 @@ EXAMINATIONS: dict[str, tuple[Question, ...]] = {
         Question("1,000 symbols", 1000, num_sequences=20),
         Question("1,000 symbols, up to 40 pairs a block", 1000, num_sequences=20, task_options={"max_pairs": 40}),
     ),
+    "recognition": GENERALISATION,
+    "next_symbols": (
+        Question("as trained", num_sequences=5000),
+        Question("lengths 52 to 100", None, 100 + ROOM, 5000, MappingProxyType({"min_length": 52, "max_length": 100})),
+    ),
+    **{task.name: GENERALISATION for task in tasks.CHOMSKY},
     "n_back": (Question("as trained"), Question("200 symbols", 200, num_sequences=20)),
 }
 

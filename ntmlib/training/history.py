@@ -15,7 +15,7 @@ HISTORY = {
     "seconds": float,  # spent training, without pauses
     "top_length": int,  # longest length of the curriculum
     "length": int,  # length drawn for the update; with mixed lengths the longest allowed
-    "loss": float,  # mean cost in bits per target bit
+    "loss": float,  # mean cost in bits per answer: per target bit, or per target symbol
     "bits_per_sequence": float,  # mean cost in bits per sequence
     "gradient_norm": float,  # before clipping
 }
@@ -25,10 +25,10 @@ EVALUATIONS = {
     "slots": int,  # 0 for a model without memory
     "num_sequences": int,
     "bits_per_sequence": float,
-    "bits_per_bit": float,
-    "bit_errors": int,  # wrong bits in all sequences together
-    "bits_right": float,  # share of the bits
-    "exact": float,  # share of the sequences without a wrong bit
+    "bits_per_bit": float,  # mean cost in bits per answer
+    "bit_errors": int,  # wrong answers, bits or symbols, in all sequences together
+    "bits_right": float,  # share of the answers
+    "exact": float,  # share of the sequences without a wrong answer
 }
 
 
@@ -38,7 +38,7 @@ class History:
     Args:
         columns: names and types of the columns; by default those of a training run, one row per update:
             ``update``, ``sequences``, ``seconds``, ``top_length``, ``length``, ``loss`` (bits per target
-            bit), ``bits_per_sequence`` and ``gradient_norm`` (before clipping).
+            bit, or per symbol), ``bits_per_sequence`` and ``gradient_norm`` (before clipping).
     """
 
     def __init__(self, columns: Mapping[str, type] = HISTORY) -> None:

@@ -47,7 +47,7 @@ class Draw:
         batch: still on the CPU.
         lengths: steps of each sequence, for the model; None where all are equal or it need not know.
         model: the model with the memory of this update.
-        num_bits: target bits in all sequences together.
+        num_answers: bits, or symbols, wanted in all sequences together.
         divisor: of the cost, for the objective.
     """
 
@@ -55,7 +55,7 @@ class Draw:
     batch: Batch
     lengths: torch.Tensor | None
     model: Model
-    num_bits: int
+    num_answers: int
     divisor: int
 
 
@@ -81,9 +81,7 @@ class Trainer:
             largest = dataclasses.replace(model.config, slots=max(model.config.slots, *config.slots_in_training, 0))
         self.device = device or device_for(config.engine, largest)
         self.model = self._for_training(model).to(self.device)
-        # One set of weights, seen through memories of several sizes.
-        sizes = config.slots_in_training
-        self._sizes = [self.model.with_slots(n, shared=True) for n in sizes] if isinstance(self.model, NTM) else []
+        self._sizes: dict[int, NTM] = {}  # one set of weights, seen through memories of several sizes
         self.generator = generator_for(config.seed, "batches")
         self.history, self.evaluations = History(), History(EVALUATIONS)
         self.update = 0
@@ -150,10 +148,10 @@ class Trainer:
     def draw(self) -> "Draw":
         """Draw what the next update trains on."""
         length, batch = self._draw()
-        model = self._draw_model()
-        num_bits = int(batch.mask.sum()) * batch.targets.shape[-1]
-        divisor = num_bits if self.config.objective == "bit" else self.config.batch_size
-        return Draw(length, batch, lengths_for(model, batch), model, num_bits, divisor)
+        model = self._draw_model(length)
+        num_answers = batch.num_answers
+        divisor = num_answers if self.config.objective == "bit" else self.config.batch_size
+        return Draw(length, batch, lengths_for(model, batch), model, num_answers, divisor)
 
     def record(self, drawn: "Draw", cost: float, gradient_norm: float) -> None:
         """Count an update that was made, and draw the conclusions: a harder task, solved, stalled.
@@ -172,11 +170,11 @@ class Trainer:
             self.seconds,
             self.top_length,
             drawn.length,
-            bits / drawn.num_bits,
+            bits / drawn.num_answers,
             bits / num_sequences,
             gradient_norm,
         )
-        self._judge(bits / drawn.num_bits)
+        self._judge(bits / drawn.num_answers)
 
     def _draw(self) -> tuple[int, Batch]:
         """Draw the batch of one update, within the curriculum."""
@@ -188,11 +186,21 @@ class Trainer:
         task = self.task.up_to(self.top_length)
         return length, task.sample(self.config.batch_size, generator=self.generator, length=length)
 
-    def _draw_model(self) -> Model:
-        """Draw the size of memory of one update."""
-        if len(self._sizes) < 2:
+    def _draw_model(self, length: int) -> Model:
+        """Draw the size of memory of one update, for sequences of this length."""
+        if not isinstance(self.model, NTM):
             return self.model
-        return self._sizes[int(torch.randint(len(self._sizes), (), generator=self.generator))]
+        spare = self.config.spare_slots
+        choices = self.config.slots_in_training if spare is None else tuple(length + extra for extra in spare)
+        if not choices:
+            return self.model
+        chosen = 0 if len(choices) == 1 else int(torch.randint(len(choices), (), generator=self.generator))
+        slots = choices[chosen]
+        if slots == self.model.config.slots:
+            return self.model
+        if slots not in self._sizes:
+            self._sizes[slots] = self.model.with_slots(slots, shared=True)
+        return self._sizes[slots]
 
     def check(self, **values: float) -> None:
         """Stop the update that is being made if a number is not finite.
@@ -232,10 +240,10 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
 
-    def _judge(self, bits_per_bit: float) -> None:
+    def _judge(self, bits_per_answer: float) -> None:
         """Move the curriculum on, or find the task solved."""
         config = self.config
-        self._recent.append(bits_per_bit)
+        self._recent.append(bits_per_answer)
         if self.top_length < self.task.max_length:
             if self._mean_of_last(config.curriculum_window) < config.curriculum_threshold:
                 self.top_length = min(self.top_length + config.curriculum_step, self.task.max_length)
@@ -281,7 +289,7 @@ class Trainer:
 
     def final_model(self) -> Model:
         """Return the model as it is used after training, with its full memory."""
-        if isinstance(self.model, NTM) and self.config.train_slots is not None:
+        if isinstance(self.model, NTM) and self.config.slots_in_training:
             return self.model.with_slots(self.config.model_options["slots"])
         return self.model
 

@@ -14,6 +14,7 @@ from ntmlib.engines import cuda
 from ntmlib.machine import MachineState, NTMCell
 from ntmlib.ntm import NTM
 from ntmlib.training.config import TrainConfig
+from ntmlib.training.evaluation import answer_nats
 from ntmlib.training.loop import LARGEST_SQUARED, Diverged, Draw, Trainer
 from ntmlib.training.optimizers import norm_of, step_together
 from ntmlib.training.process import interruptions, threads
@@ -150,7 +151,7 @@ def _launch(draws: Sequence[Draw], device: torch.device) -> tuple[Tensor, ...]:
     lengths = torch.cat([batch.lengths for batch in batches])
     logits, _ = cuda.unroll_many(cells, inputs, _start(cells, size), lengths)
     scored = logits.masked_fill(~mask, 0.0)  # whatever else is there, infinite or not
-    nats = F.binary_cross_entropy_with_logits(scored, targets, reduction="none") * mask
+    nats = answer_nats(scored, targets, batches[0].answer_type, "none").view(*mask.shape[:2], -1) * mask
     return nats.view(len(draws), -1).sum(1).unbind()
 
 

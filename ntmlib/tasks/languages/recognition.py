@@ -1,0 +1,166 @@
+"""Recognition: read a text, then say whether it is in a formal language."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntmlib.tasks.base import Batch, check_range, draw_lengths
+from ntmlib.tasks.languages.base import Language
+from ntmlib.tasks.languages.brackets import Dyck
+from ntmlib.tasks.languages.counting import EqualBlocks
+from ntmlib.tasks.languages.mirrors import MarkedPalindromes, Palindromes, Squares
+from ntmlib.tasks.languages.regular import Alternation, EvenPairs, Parity
+
+LANGUAGES: dict[str, Language] = {
+    language.name: language
+    for language in (
+        Parity(),
+        EvenPairs(),
+        Alternation(),
+        EqualBlocks("anbn", "ab"),
+        EqualBlocks("anbncn", "abc"),
+        Dyck(1),
+        Dyck(2),
+        MarkedPalindromes(),
+        Palindromes(),
+        Squares(),
+    )
+}
+SCORED = ("end", "prefixes")
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """Say whether a text is in a language.
+
+    For the language ``dyck_1`` and ``length`` 6, with ``scored="end"``, as it is published::
+
+        step           0 1 2 3 4 5 6
+        input  symbol  ( ) ( ( ) ) .     one-hot, a channel for each symbol
+               end     . . . . . . #     the text is over
+        target member  . . . . . . #     #: one, the text is in the language; .: zero
+        scored         . . . . . . #
+
+    The same with ``scored="prefixes"``, where each step asks whether what was read so far is in
+    the language: the same inputs, but more answers to learn from. A machine trained so can be
+    tried with ``scored="end"``, and answers while somebody types::
+
+        target member  . # . . . # #
+        scored         # # # # # # #
+
+    Each text is a member or not by the toss of a coin. Those that are not are members in which one
+    to three pairs of symbols changed places, so often that they fell out of the language: near
+    misses, of the same lengths and with the same symbols. So neither length nor counts give
+    them away, but for two things. In ``parity`` the count is what the language is about, and one
+    symbol is changed instead. And a text that repeats one symbol is always a member, as short
+    members of ``even_pairs``, ``palindromes`` and ``ww`` at times are.
+
+    ``length`` counts symbols. Where a language has no members of a length, texts are as long as
+    the next shorter ones that are, and none is shorter than the shortest that can be spoiled so.
+    A sequence takes one step more than its text has symbols.
+
+    The languages are ``parity`` (an even number of ones), ``even_pairs`` (the first symbol is the
+    last) and ``ab_star``, which are regular; ``anbn``, ``dyck_1`` (brackets), ``dyck_2`` (of two
+    kinds), ``marked_palindromes`` and ``palindromes``, context-free, the last one beyond any
+    deterministic stack; ``anbncn`` and ``ww``, neither.
+
+    Args:
+        language: which one.
+        max_length: longest text drawn, in symbols, itself included.
+        min_length: shortest text drawn, in symbols.
+        scored: which steps are scored: the ``"end"`` only, or all ``"prefixes"`` too.
+
+    Raises:
+        ValueError: there is no such language or way to score, a length is not a positive whole number, or the
+            lengths are in the wrong order.
+    """
+
+    language: str = "parity"
+    max_length: int = 40
+    min_length: int = 1
+    scored: str = "end"
+
+    name = "recognition"
+
+    def __post_init__(self) -> None:
+        for name, choices in (("language", tuple(LANGUAGES)), ("scored", SCORED)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
+        check_range(self)
+
+    @property
+    def definition(self) -> Language:
+        """The language itself: ``definition.accepts(text)`` is the exact answer."""
+        return LANGUAGES[self.language]
+
+    @property
+    def input_channels(self) -> tuple[str, ...]:
+        return (*self.definition.symbols, "end")
+
+    @property
+    def output_channels(self) -> tuple[str, ...]:
+        return ("member",)
+
+    @property
+    def chance_bits(self) -> float:
+        """One bit for a coin: half of the texts are members. With prefixes, a bit for each step, which is too much.
+
+        Most prefixes are not in most languages, so who knows how often they are pays less.
+        """
+        if self.scored == "end":
+            return 1.0
+        return 1 + float(self.definition.fit(np.arange(self.min_length, self.max_length + 1)).mean())
+
+    def up_to(self, length: int) -> "Recognition":
+        return replace(self, max_length=min(length, self.max_length))
+
+    def sample(self, batch_size: int, *, generator: torch.Generator, length: int | None = None) -> Batch:
+        drawn = draw_lengths(batch_size, self.min_length, self.max_length, length, generator)
+        lengths = self.definition.fit(drawn.numpy())
+        texts = self.definition.members(lengths, generator)
+        member = torch.randint(2, (batch_size,), generator=generator).numpy() == 1
+        if not member.all():
+            others = self.definition.non_members(lengths[~member], generator)
+            texts[~member, : others.shape[1]] = others
+        answers = np.zeros((batch_size, texts.shape[1] + 1), dtype=bool)
+        if self.scored == "prefixes":
+            answers[:, :-1] = self.definition.prefixes(texts)
+        answers[np.arange(batch_size), lengths] = member
+        return self._present(texts, lengths, answers)
+
+    def encode(self, text: str) -> Float[Tensor, "1 time features"]:
+        """Turn a text into inputs, as if it had been drawn; any text over the alphabet, also none.
+
+        Raises:
+            ValueError: the text has a symbol that is not of the alphabet.
+        """
+        numbers = self.definition.numbers(text)
+        answers = np.zeros((1, len(text) + 1), dtype=bool)
+        return self._present(numbers, np.array([len(text)]), answers).inputs
+
+    def answers(self, text: str) -> list[bool]:
+        """Say at each symbol whether the text so far is in the language, and at the end once more.
+
+        Raises:
+            ValueError: the text has a symbol that is not of the alphabet.
+        """
+        if not text:
+            return [self.definition.accepts_empty]
+        so_far: list[bool] = self.definition.prefixes(self.definition.numbers(text))[0].tolist()
+        return [*so_far, so_far[-1]]
+
+    def _present(self, texts: np.ndarray, lengths: np.ndarray, answers: np.ndarray) -> Batch:
+        step, ends = np.arange(texts.shape[1] + 1), lengths[:, None]
+        shown = np.where(step == ends, len(self.definition.symbols), np.pad(texts, ((0, 0), (0, 1))))
+        shown = np.where(step <= ends, shown, -1)
+        inputs = (shown[..., None] == np.arange(len(self.input_channels))).astype(np.float32)
+        scored = step == ends if self.scored == "end" else step <= ends
+        return Batch(
+            torch.from_numpy(inputs),
+            torch.from_numpy((answers & scored).astype(np.float32))[..., None],
+            torch.from_numpy(scored),
+            torch.from_numpy(lengths + 1),
+        )

@@ -1,0 +1,259 @@
+"""Formal languages: membership by brute force, members by construction, near misses that nothing betrays."""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from ntmlib.tasks import LANGUAGES, Recognition, make
+from ntmlib.tasks.languages import Dyck
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def reduces_to_nothing(text: str) -> bool:
+    while (shorter := re.sub(r"\(\)|\[\]|\{\}", "", text)) != text:
+        text = shorter
+    return text == ""
+
+
+def is_block(text: str, alphabet: str) -> bool:
+    each, rest = divmod(len(text), len(alphabet))
+    return rest == 0 and text == "".join(symbol * each for symbol in alphabet)
+
+
+DEFINITIONS: dict[str, Callable[[str], bool]] = {
+    "parity": lambda text: text.count("1") % 2 == 0,
+    "even_pairs": lambda text: sum(text[i : i + 2] in ("01", "10") for i in range(len(text))) % 2 == 0,
+    "ab_star": lambda text: re.fullmatch("(ab)*", text) is not None,
+    "anbn": lambda text: is_block(text, "ab"),
+    "anbncn": lambda text: is_block(text, "abc"),
+    "dyck_1": reduces_to_nothing,
+    "dyck_2": reduces_to_nothing,
+    "marked_palindromes": lambda text: text.count("#") == 1 and text.split("#")[0] == text.split("#")[1][::-1],
+    "palindromes": lambda text: text == text[::-1],
+    "ww": lambda text: text[: len(text) // 2] * 2 == text,
+}
+every_language = pytest.mark.parametrize("name", DEFINITIONS)
+
+
+def every_text(symbols: str, length: int) -> list[str]:
+    return ["".join(text) for text in itertools.product(symbols, repeat=length)]
+
+
+def written(name: str, rows: np.ndarray, lengths: np.ndarray) -> list[str]:
+    symbols = LANGUAGES[name].symbols
+    return ["".join(symbols[s] for s in row[:n]) for row, n in zip(rows.tolist(), lengths.tolist(), strict=True)]
+
+
+def test_every_language_has_a_definition_here():
+    assert set(LANGUAGES) == set(DEFINITIONS)
+
+
+@every_language
+def test_membership_is_exact_for_every_short_text(name):
+    language, definition = LANGUAGES[name], DEFINITIONS[name]
+    longest = {2: 10, 3: 7, 4: 6}[len(language.symbols)]
+    for length in range(longest + 1):
+        for text in every_text(language.symbols, length):
+            assert language.accepts(text) == definition(text), text
+
+
+@every_language
+def test_every_prefix_is_judged_as_a_text_of_its_own_whatever_comes_after(name):
+    language = LANGUAGES[name]
+    found = every_text(language.symbols, {2: 7, 3: 5, 4: 5}[len(language.symbols)])
+    judged = language.prefixes(np.concatenate([language.numbers(text) for text in found]))
+    expected = [[DEFINITIONS[name](text[:end]) for end in range(1, len(text) + 1)] for text in found]
+    assert judged.tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["dyck_1", "dyck_2", "marked_palindromes", "palindromes", "ww", "anbncn"])
+def test_long_texts_are_judged_as_by_definition(name):
+    """Random texts are hardly ever members: members with and without an edit are."""
+    language = LANGUAGES[name]
+    lengths = language.fit(np.arange(30, 90))
+    for rows, inside in ((language.members(lengths, seeded()), True), (language.non_members(lengths, seeded()), False)):
+        for text, row in zip(written(name, rows, lengths), language.prefixes(rows), strict=True):
+            assert DEFINITIONS[name](text) is inside
+            assert [DEFINITIONS[name](text[:end]) for end in range(1, len(text) + 1)] == row[: len(text)].tolist()
+
+
+SHORT = {
+    "parity": 4,
+    "even_pairs": 4,
+    "ab_star": 6,
+    "anbn": 6,
+    "anbncn": 6,
+    "dyck_1": 8,
+    "dyck_2": 4,
+    "marked_palindromes": 7,
+    "palindromes": 5,
+    "ww": 6,
+}
+
+
+@every_language
+def test_members_are_drawn_evenly_from_all_of_their_length(name):
+    language, length = LANGUAGES[name], SHORT[name]
+    every = {text for text in every_text(language.symbols, length) if DEFINITIONS[name](text)}
+    lengths = np.full(100 * len(every), length)
+    counts = Counter(written(name, language.members(lengths, seeded()), lengths))
+    assert set(counts) == every
+    assert min(counts.values()) > 60  # 100 of each
+    assert max(counts.values()) < 140
+
+
+@every_language
+def test_non_members_are_never_members_and_as_many_as_can_be(name):
+    language, length = LANGUAGES[name], SHORT[name]
+    lengths = np.full(4000, length)
+    found = set(written(name, language.non_members(lengths, seeded()), lengths))
+    assert not any(DEFINITIONS[name](text) for text in found)
+    alike = sorted_like_members(name, length)
+    possible = {text for text in every_text(language.symbols, length) if not DEFINITIONS[name](text)}
+    if name != "parity":
+        possible = {text for text in possible if "".join(sorted(text)) in alike}
+    assert len(found) > 0.6 * len(possible)
+    assert found <= possible
+
+
+def sorted_like_members(name: str, length: int) -> set[str]:
+    texts = every_text(LANGUAGES[name].symbols, length)
+    return {"".join(sorted(text)) for text in texts if DEFINITIONS[name](text)}
+
+
+@every_language
+def test_neither_length_nor_counts_betray_a_non_member(name):
+    """Each has the symbols of some member of its length; in parity, where counts decide, both classes have any size."""
+    language = LANGUAGES[name]
+    for length in sorted(set(language.fit(np.arange(1, 8)).tolist())):
+        lengths = np.full(300, length)
+        found = written(name, language.non_members(lengths, seeded()), lengths)
+        counts = {"".join(sorted(text)) for text in found}
+        if name == "parity":
+            assert {text.count("1") for text in counts} == set(range(1, length + 1, 2))
+        else:
+            assert counts <= sorted_like_members(name, length)
+
+
+@every_language
+def test_members_and_non_members_share_all_lengths_and_half_are_members(name):
+    task = make("recognition", language=name, max_length=12)
+    batch = task.sample(3000, generator=seeded())
+    member = batch.targets.sum((1, 2)) == 1
+    assert float(member.float().mean()) == pytest.approx(0.5, abs=0.03)
+    inside, outside = (Counter((batch.lengths[part] - 1).tolist()) for part in (member, ~member))
+    assert set(inside) == set(outside) == set(task.definition.fit(np.arange(1, 13)).tolist())
+    for length in inside:
+        assert inside[length] / (inside[length] + outside[length]) == pytest.approx(0.5, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "given"),
+    [
+        ("parity", 1, 1),
+        ("even_pairs", 2, 3),
+        ("ab_star", 41, 40),
+        ("anbncn", 500, 498),
+        ("anbncn", 2, 3),
+        ("dyck_2", 1, 2),
+        ("marked_palindromes", 40, 39),
+        ("palindromes", 1, 3),
+        ("ww", 3, 4),
+        ("ww", 41, 40),
+    ],
+)
+def test_a_length_without_members_becomes_the_next_shorter_one(name, asked, given):
+    batch = make("recognition", language=name).sample(4, generator=seeded(), length=asked)
+    assert batch.lengths.tolist() == [given + 1] * 4
+
+
+def read(task: Recognition, batch) -> list[tuple[str, list[bool], list[bool]]]:
+    """Text, targets and mask of each sequence; the layout is checked on the way."""
+    found = []
+    for row, target, mask, steps in zip(batch.inputs, batch.targets, batch.mask, batch.lengths.tolist(), strict=True):
+        assert torch.equal(row.sum(1), (torch.arange(len(row)) < steps).float())
+        shown = "".join(task.input_channels[channel][0] for channel in row[:steps].argmax(1).tolist())
+        assert shown[-1] == "e"
+        assert "e" not in shown[:-1]
+        found.append((shown[:-1], (target[:steps, 0] == 1).tolist(), mask[:steps].tolist()))
+    return found
+
+
+@every_language
+@pytest.mark.parametrize("length", [None, 5, 9, 40])
+def test_the_end_is_answered_and_nothing_else(name, length):
+    task = make("recognition", language=name)
+    for text, said, scored in read(task, task.sample(64, generator=seeded(), length=length)):
+        assert scored == [False] * len(text) + [True]
+        assert said == [False] * len(text) + [DEFINITIONS[name](text)]
+
+
+@every_language
+def test_with_prefixes_every_step_is_answered_about_the_same_texts(name):
+    end, prefixes = (make("recognition", language=name, scored=scored) for scored in ("end", "prefixes"))
+    drawn = [read(task, task.sample(64, generator=seeded())) for task in (end, prefixes)]
+    for (text, said, _), (same_text, answers, scored) in zip(*drawn, strict=True):
+        assert text == same_text
+        assert scored == [True] * (len(text) + 1)
+        assert answers[:-1] == [DEFINITIONS[name](text[:end]) for end in range(1, len(text) + 1)]
+        assert answers[-1] == said[-1]
+
+
+@every_language
+def test_length_500_is_right(name):
+    task = make("recognition", language=name)
+    for text, said, _ in read(task, task.sample(4, generator=seeded(), length=500)):
+        assert len(text) in (498, 499, 500)
+        assert said[-1] == DEFINITIONS[name](text)
+
+
+@every_language
+def test_a_typed_text_is_presented_as_a_drawn_one_and_answered_step_by_step(name):
+    task = make("recognition", language=name, scored="prefixes")
+    batch = task.sample(8, generator=seeded(), length=9)
+    for index, (text, said, _) in enumerate(read(task, batch)):
+        assert torch.equal(task.encode(text)[0], batch.inputs[index])
+        assert task.answers(text) == said
+    assert task.encode("").tolist() == [[[0.0] * len(task.definition.symbols) + [1.0]]]
+    assert task.answers("") == [DEFINITIONS[name]("")]
+
+
+@pytest.mark.parametrize("function", [Recognition.encode, Recognition.answers])
+def test_a_text_with_other_symbols_is_refused(function):
+    with pytest.raises(ValueError, match=r"text must consist of the symbols \( \[ \) \]; got '\(x'"):
+        function(Recognition("dyck_2"), "(x")
+
+
+def test_brackets_of_one_kind_more_are_judged_too():
+    language = Dyck(3)
+    for text in every_text(language.symbols, 4):
+        assert language.accepts(text) == reduces_to_nothing(text)
+    with pytest.raises(ValueError, match="kinds must be a whole number from 1 to 6; got 7"):
+        Dyck(7)
+
+
+def test_chance_pays_a_bit_for_each_answer():
+    assert make("recognition", language="dyck_1").chance_bits == 1
+    assert make("recognition", max_length=3, scored="prefixes").chance_bits == pytest.approx(3)
+    assert make("recognition", language="ww", max_length=5, scored="prefixes").chance_bits == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"language": "dick_1"}, "language must be one of parity, .*; got 'dick_1'"),
+        ({"scored": "start"}, "scored must be one of end, prefixes; got 'start'"),
+        ({"min_length": 9, "max_length": 8}, "min_length must be at most max_length"),
+    ],
+)
+def test_settings_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        make("recognition", **options)
