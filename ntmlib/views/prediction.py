@@ -171,7 +171,7 @@ def plot_followed(
     _check_lengths("said", {"the donor's": donor, **said}, len(own))
     figure = Picture(9.4, 0.6 + 18 / len(said), f"What is said after {', '.join(said)}, against two sequences.")
     panels = figure.subplots(2, len(said), sharex=True, sharey=True, squeeze=False)
-    rows = {"best for the\nown sequence": own, "best for the\ndonor's sequence": donor}
+    rows = {"best for its\nown sequence": own, "best for the\ndonor's sequence": donor}
     for axes_row, (whose, best) in zip(panels, rows.items(), strict=True):
         for axes, values in zip(axes_row, said.values(), strict=True):
             axes.plot([0, 1], [0, 1], color=BEST_COLOUR, linewidth=1)
