@@ -110,6 +110,24 @@ def test_both_ends_of_the_lengths_are_drawn():
     assert set(task.up_to(8).sample(20, generator=seeded()).lengths.tolist()) == {8}
 
 
+def test_lengths_may_be_drawn_evenly_and_a_length_asked_for_is_given():
+    task = NextSymbols(min_length=5, max_length=13, lengths="uniform")
+    counts = Counter(task.sample(2000, generator=seeded()).lengths.tolist())
+    assert set(counts) == {6, 8, 10, 12}
+    assert min(counts.values()) > 440  # 500 of each
+    assert set(task.sample(20, generator=seeded(), length=40).lengths.tolist()) == {40}
+    assert task.up_to(9).lengths == "uniform"
+    assert task.chance_bits == pytest.approx(2 * 9)
+
+
+def test_the_grammar_makes_short_texts_and_even_lengths_make_them_as_long_as_is_said():
+    for lengths, mean, shortest, long in (("grammar", 10.6, 0.27, 0.03), ("uniform", 26, 0.04, 0.2)):
+        drawn = NextSymbols(lengths=lengths).sample(20_000, generator=seeded()).lengths
+        assert float(drawn.float().mean()) == pytest.approx(mean, rel=0.02)
+        assert float((drawn == 2).float().mean()) == pytest.approx(shortest, abs=0.01)
+        assert float((drawn > 40).float().mean()) == pytest.approx(long, abs=0.01)
+
+
 def test_chance_pays_a_bit_for_each_closing_bracket_at_each_step():
     task = NextSymbols(min_length=6, max_length=7, kinds=3)
     assert task.chance_bits == pytest.approx(6 * 3)
@@ -121,6 +139,7 @@ def test_chance_pays_a_bit_for_each_closing_bracket_at_each_step():
         ({"min_length": 1}, "min_length must be a whole number of at least 2; got 1"),
         ({"min_length": 5, "max_length": 5}, "must have an even number between them; got 5"),
         ({"kinds": 7}, "kinds must be a whole number from 1 to 6; got 7"),
+        ({"lengths": "even"}, "lengths must be one of grammar, uniform; got 'even'"),
         ({"kinds": 0}, "kinds must be a whole number from 1 to 6; got 0"),
     ],
 )
