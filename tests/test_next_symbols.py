@@ -6,9 +6,11 @@ from collections import Counter
 
 import pytest
 import torch
+from tiny_run import tiny
 
 from ntmlib.tasks import NextSymbols, make
 from ntmlib.tasks.languages.next_symbols import _shares
+from ntmlib.training import Trainer
 
 PAIRS = ["()", "[]", "{}", "<>", "«»", "/\\"]
 
@@ -108,6 +110,19 @@ def test_both_ends_of_the_lengths_are_drawn():
     lengths = Counter(task.sample(500, generator=seeded()).lengths.tolist())
     assert set(lengths) == {8, 10, 12}
     assert set(task.up_to(8).sample(20, generator=seeded()).lengths.tolist()) == {8}
+
+
+@pytest.mark.parametrize(("asked", "drawn"), [(3, {4}), (4, {4}), (5, {4}), (6, {4, 6})])
+def test_a_stage_of_a_curriculum_without_an_even_length_has_the_shortest_texts(asked, drawn):
+    stage = NextSymbols(min_length=3).up_to(asked)
+    assert set(stage.sample(60, generator=seeded()).lengths.tolist()) == drawn
+
+
+@pytest.mark.parametrize("mixed_lengths", [False, True])
+def test_a_curriculum_may_start_with_any_length_the_task_has(mixed_lengths):
+    options = {"min_length": 3, "max_length": 6}
+    config = tiny(task="next_symbols", task_options=options, curriculum_start=3, mixed_lengths=mixed_lengths)
+    Trainer(config).advance()
 
 
 def test_lengths_may_be_drawn_evenly_and_a_length_asked_for_is_given():

@@ -106,7 +106,10 @@ class NextSymbols:
         return _shares(self.max_length // 2)[self._fewest_pairs :]
 
     def up_to(self, length: int) -> "NextSymbols":
-        return replace(self, max_length=min(length, self.max_length))
+        shortest = (
+            2 * self._fewest_pairs
+        )  # from 3 to 3 there is no text, so a curriculum that starts there starts with 4
+        return replace(self, max_length=max(min(length, self.max_length), shortest))
 
     def sample(self, batch_size: int, *, generator: torch.Generator, length: int | None = None) -> Batch:
         check_whole("batch_size", batch_size)
