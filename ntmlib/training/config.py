@@ -51,6 +51,10 @@ class TrainConfig:
             the task's unit (with mixed_lengths the longest allowed) plus one of these numbers, drawn for each update.
             Give several, well apart. With one number the size of the memory tells the length, and as slots lie on a
             ring, a machine learns to come back to the start by going round: it then fails at every other size.
+            Several reduce what the size tells, and do not remove it: with 6, 12 and 20 at most three lengths go with
+            a size. Whether a machine lives on it shows in a test with the same memory at all lengths. After training,
+            in evaluations and where an examination asks "as trained", it has the slots of its model_options,
+            a size that training may never have drawn. On a GPU, ``train_many`` launches each size on its own.
         curriculum_start: longest length at first, in the task's unit of length; None trains on all from the start.
         curriculum_step: how much longer the longest length becomes at a time.
         curriculum_threshold: mean cost, in bits per bit, below which it does. Where the task answers in symbols this
@@ -161,13 +165,17 @@ class TrainConfig:
         self._set("spare_slots", tuple(self.spare_slots))
         for spare in self.spare_slots:
             _check_whole("spare_slots", spare, 0)
+        if len(set(self.spare_slots)) < len(self.spare_slots):
+            raise ValueError(f"spare_slots must be different numbers; got {list(self.spare_slots)}")
 
     @property
     def slots_in_training(self) -> tuple[int, ...]:
         """The sizes of memory trained on, with spare_slots the least and the most; empty for the machine's own."""
         if self.spare_slots is not None:
             task = self.make_task()
-            return task.min_length + min(self.spare_slots), task.max_length + max(self.spare_slots)
+            longest_at_first = self.curriculum_start or task.max_length
+            shortest = longest_at_first if self.mixed_lengths else task.min_length
+            return shortest + min(self.spare_slots), task.max_length + max(self.spare_slots)
         if self.train_slots is None:
             return ()
         return self.train_slots if isinstance(self.train_slots, tuple) else (self.train_slots,)
@@ -201,6 +209,11 @@ class TrainConfig:
             machine = MachineConfig(**sizes, **options)
             completed = {name: value for name, value in machine.to_dict().items() if name not in sizes}
             for slots in self.slots_in_training:
+                if self.spare_slots is not None and machine.num_shifts > slots:
+                    raise ValueError(
+                        f"spare_slots must leave at least num_shifts ({machine.num_shifts}) slots at every length; "
+                        f"got {list(self.spare_slots)}, with which the smallest memory has {slots}"
+                    )
                 dataclasses.replace(machine, slots=slots)  # the shifts must fit in this memory too
                 if machine.depends_on_slots and self.spare_slots is not None:
                     raise ValueError(
