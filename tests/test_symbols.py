@@ -170,6 +170,13 @@ def test_training_counts_bits_per_symbol_and_per_sequence():
     assert row["bits_right"] == pytest.approx(1 - row["bit_errors"] / (3 * row["num_sequences"]))
 
 
+@pytest.mark.parametrize(("changes", "unit"), [(REVERSE, "bits per symbol"), ({}, "bits per bit")])
+def test_the_line_of_a_training_names_what_is_answered(changes, unit):
+    seen = []
+    train(tiny(**changes, curriculum_start=3, max_updates=2), watch=seen.append)
+    assert f" {unit}, " in seen[-1].line()
+
+
 def test_two_symbols_cost_what_a_bit_costs_whose_logit_is_their_difference():
     logits = torch.tensor([[[0.3, 1.5]], [[-2.0, 0.1]]])
     symbols = torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]]])
