@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def train(arguments: list[str]) -> int:
     """``ntm train TASK``: train a machine and keep it in a folder."""
-    from ntmlib import training
+    from ntmlib import tasks, training
 
     presets = training.presets.PRESETS
     if not arguments or arguments[0].startswith("-"):
@@ -75,6 +75,11 @@ def train(arguments: list[str]) -> int:
         )
         return DONE if {"-h", "--help"} & set(arguments) else REFUSED
     task, arguments = arguments[0], arguments[1:]
+    if task not in presets and task in tasks.names():
+        return _refuse(
+            f"task {task} has no preset to start from; train it in Python: "
+            f"from ntmlib import TrainConfig, train; train(TrainConfig(task={task!r}), 'runs/{task}')"
+        )
     if task not in presets:
         return _refuse(f"task must be one of {_one_of(task, presets)}; got {task!r}")
     try:

@@ -46,6 +46,15 @@ def interrupt_after(monkeypatch, update: int, error: BaseException) -> None:
     monkeypatch.setattr(training.Trainer, "advance", interrupted)
 
 
+def test_a_task_without_a_preset_is_not_called_unknown_and_the_way_out_works(monkeypatch, capsys):
+    monkeypatch.delitem(training.presets.PRESETS, "copy")
+    assert main(["train", "copy"]) == 2
+    message = capsys.readouterr().err
+    assert "task copy has no preset to start from; train it in Python" in message
+    assert "from ntmlib import TrainConfig, train; train(TrainConfig(task='copy'), 'runs/copy')" in message
+    assert training.train(training.TrainConfig(task="copy", max_updates=1, engine="reference")).result["updates"] == 1
+
+
 def test_help_is_quick_and_names_every_command():
     start = time.perf_counter()
     done = subprocess.run(

@@ -75,6 +75,7 @@ def test_a_list_of_reports_is_drawn_like_columns():
     reports = [SimpleNamespace(length=20, bits_right=1.0), SimpleNamespace(length=40, bits_right=0.9)]
     figure = plot_generalisation({"NTM": reports}, metric="bits_right")
     assert lines(figure)["NTM"] == [1.0, 0.9]
+    assert figure.axes[0].get_ylabel() == "right answers, as a share of all"
 
 
 def test_an_unknown_metric_is_refused():

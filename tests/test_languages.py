@@ -232,6 +232,57 @@ def test_a_text_with_other_symbols_is_refused(function):
         function(Recognition("dyck_2"), "(x")
 
 
+@pytest.mark.parametrize("text", [None, 7, ["a", "b"], b"ab"])
+def test_a_text_that_is_no_string_is_refused(text):
+    task = Recognition("palindromes")
+    for function in (task.encode, task.answers, task.definition.accepts):
+        with pytest.raises(ValueError, match=f"text must be a string; got {re.escape(repr(text))}"):
+            function(text)
+
+
+def ends(name: str, seed: int, length: int | None, read: Callable[..., np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What a finite automaton ends with after each text, and whether that is a member."""
+    batch = make("recognition", language=name).sample(4000, generator=seeded(seed), length=length)
+    return read(batch.inputs.numpy(), batch.lengths.numpy()), batch.targets.sum((1, 2)).numpy() == 1
+
+
+def share_right(name: str, read: Callable[..., np.ndarray], fitted: int | None, asked: int | None) -> float:
+    """How often the class is right that most texts have with which the automaton ends in the same way."""
+    state, member = ends(name, 0, fitted, read)
+    guess = np.bincount(state, weights=member - 0.5, minlength=64) > 0
+    state, member = ends(name, 1, asked, read)
+    return float((guess[state] == member).mean())
+
+
+def count_modulo_4(inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Count steps, b's at even places and b's at odd places."""
+    counts = np.stack([lengths, inputs[:, ::2, 1].sum(1), inputs[:, 1::2, 1].sum(1)], 1)
+    return counts.astype(int) % 4 @ [16, 4, 1]
+
+
+def count_open_brackets(inputs: np.ndarray, most: int) -> np.ndarray:
+    """Count what is open, but no further than to ``most``, and see what closes too early."""
+    height, legal = np.zeros(len(inputs), dtype=int), np.full(len(inputs), True)
+    for opens, closes in inputs[..., :2].transpose(1, 2, 0).astype(int):
+        height = height + opens - closes
+        legal, height = legal & (height >= 0), height.clip(0, most)
+    return legal * (most + 1) + height
+
+
+@pytest.mark.parametrize("length", [None, 40, 200])
+@pytest.mark.parametrize("name", ["palindromes", "marked_palindromes", "ww", "anbn"])
+def test_a_small_counter_without_a_stack_is_right_in_three_quarters_of_the_texts(name, length):
+    assert 0.72 < share_right(name, count_modulo_4, length, length) < 0.82
+
+
+@pytest.mark.parametrize(
+    ("most", "length", "right"), [(2, None, 0.78), (8, None, 0.998), (8, 100, 0.83), (8, 500, 0.63)]
+)
+def test_brackets_are_judged_by_counting_to_a_few_unless_they_are_long(most, length, right):
+    found = share_right("dyck_1", lambda inputs, _: count_open_brackets(inputs, most), None, length)
+    assert found == pytest.approx(right, abs=0.03)
+
+
 def test_brackets_of_one_kind_more_are_judged_too():
     language = Dyck(3)
     for text in every_text(language.symbols, 4):

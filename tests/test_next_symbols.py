@@ -6,9 +6,11 @@ from collections import Counter
 
 import pytest
 import torch
+from tiny_run import tiny
 
 from ntmlib.tasks import NextSymbols, make
 from ntmlib.tasks.languages.next_symbols import _shares
+from ntmlib.training import Trainer
 
 PAIRS = ["()", "[]", "{}", "<>", "«»", "/\\"]
 
@@ -110,6 +112,37 @@ def test_both_ends_of_the_lengths_are_drawn():
     assert set(task.up_to(8).sample(20, generator=seeded()).lengths.tolist()) == {8}
 
 
+@pytest.mark.parametrize(("asked", "drawn"), [(3, {4}), (4, {4}), (5, {4}), (6, {4, 6})])
+def test_a_stage_of_a_curriculum_without_an_even_length_has_the_shortest_texts(asked, drawn):
+    stage = NextSymbols(min_length=3).up_to(asked)
+    assert set(stage.sample(60, generator=seeded()).lengths.tolist()) == drawn
+
+
+@pytest.mark.parametrize("mixed_lengths", [False, True])
+def test_a_curriculum_may_start_with_any_length_the_task_has(mixed_lengths):
+    options = {"min_length": 3, "max_length": 6}
+    config = tiny(task="next_symbols", task_options=options, curriculum_start=3, mixed_lengths=mixed_lengths)
+    Trainer(config).advance()
+
+
+def test_lengths_may_be_drawn_evenly_and_a_length_asked_for_is_given():
+    task = NextSymbols(min_length=5, max_length=13, lengths="uniform")
+    counts = Counter(task.sample(2000, generator=seeded()).lengths.tolist())
+    assert set(counts) == {6, 8, 10, 12}
+    assert min(counts.values()) > 440  # 500 of each
+    assert set(task.sample(20, generator=seeded(), length=40).lengths.tolist()) == {40}
+    assert task.up_to(9).lengths == "uniform"
+    assert task.chance_bits == pytest.approx(2 * 9)
+
+
+def test_the_grammar_makes_short_texts_and_even_lengths_make_them_as_long_as_is_said():
+    for lengths, mean, shortest, long in (("grammar", 10.6, 0.27, 0.03), ("uniform", 26, 0.04, 0.2)):
+        drawn = NextSymbols(lengths=lengths).sample(20_000, generator=seeded()).lengths
+        assert float(drawn.float().mean()) == pytest.approx(mean, rel=0.02)
+        assert float((drawn == 2).float().mean()) == pytest.approx(shortest, abs=0.01)
+        assert float((drawn > 40).float().mean()) == pytest.approx(long, abs=0.01)
+
+
 def test_chance_pays_a_bit_for_each_closing_bracket_at_each_step():
     task = NextSymbols(min_length=6, max_length=7, kinds=3)
     assert task.chance_bits == pytest.approx(6 * 3)
@@ -121,6 +154,7 @@ def test_chance_pays_a_bit_for_each_closing_bracket_at_each_step():
         ({"min_length": 1}, "min_length must be a whole number of at least 2; got 1"),
         ({"min_length": 5, "max_length": 5}, "must have an even number between them; got 5"),
         ({"kinds": 7}, "kinds must be a whole number from 1 to 6; got 7"),
+        ({"lengths": "even"}, "lengths must be one of grammar, uniform; got 'even'"),
         ({"kinds": 0}, "kinds must be a whole number from 1 to 6; got 0"),
     ],
 )

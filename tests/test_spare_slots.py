@@ -1,5 +1,7 @@
 """A memory that follows the length of what is trained on, with spare slots drawn for each update."""
 
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,34 @@ def test_a_run_goes_on_to_the_same_bits(tmp_path):
     assert train(config, tmp_path / "run").config == config
 
 
+@pytest.mark.parametrize(("start", "smallest"), [(5, 5), (None, 20)])
+def test_with_mixed_lengths_the_smallest_memory_is_that_of_the_start_of_the_curriculum(start, smallest):
+    config = TrainConfig(spare_slots=[0], mixed_lengths=True, curriculum_start=start)
+    assert config.slots_in_training == (smallest, 20)
+    assert sizes_drawn(config.replace(engine="reference"), 1) == [(smallest, smallest)]
+
+
+def test_a_run_stopped_after_a_restart_goes_on_from_disk_to_the_same_bits(tmp_path):
+    stuck = {"curriculum_threshold": 1e-9, "stall_updates": 5, "max_restarts": 2, "checkpoint_every": 1}
+    config = tiny(**SPARE, **stuck)
+    whole = train(config)
+    assert whole.result["restarts"] == 2
+
+    def stop(progress):
+        if progress.update == 7 and not progress.finished:  # past the first restart
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ntmlib.training.loop.SECONDS_BETWEEN_LOOKS", -1.0)
+        stopped = train(config, tmp_path / "run", watch=stop)
+    assert stopped.interrupted
+    assert (stopped.result["updates"], stopped.result["restarts"]) == (7, 1)
+    again = train(config, tmp_path / "run", resume=True)
+    assert again.result["restarts"] == 2
+    assert weights_of(again.machine) == weights_of(whole.machine)
+    np.testing.assert_array_equal(again.history.loss, whole.history.loss)
+
+
 def test_one_spare_number_draws_nothing():
     fixed = train(tiny(train_slots=7, curriculum_start=None, task_options=ONLY_TWO))
     following = train(tiny(train_slots=None, spare_slots=[5], curriculum_start=None, task_options=ONLY_TWO))
@@ -99,7 +129,15 @@ def test_machines_with_memories_of_several_sizes_share_an_update(gpu):
         ({"spare_slots": []}, r"spare_slots must be one or more numbers of slots; got \[\]"),
         ({"spare_slots": 4}, "spare_slots must be one or more numbers of slots; got 4"),
         ({"spare_slots": [4, -1]}, "spare_slots must be a whole number of at least 0; got -1"),
-        ({"spare_slots": [9, 1]}, r"num_shifts must be at most slots \(2\); got 3"),  # length 1 and 1 spare
+        (
+            {"spare_slots": [9, 1]},  # length 1 and 1 spare
+            r"spare_slots must leave at least num_shifts \(3\) slots at every length; got \[9, 1\], .* memory has 2",
+        ),
+        (
+            {"spare_slots": [2, 0], "mixed_lengths": True, "curriculum_start": 2},
+            "at every length; .* smallest .* has 2",
+        ),
+        ({"spare_slots": [3, 9, 3]}, r"spare_slots must be different numbers; got \[3, 9, 3\]"),
         (
             {"spare_slots": [4], "model_options": {"memory_init": "learned"}},
             "spare_slots must be None when the initial",

@@ -95,6 +95,10 @@ def test_an_answer_is_wrong_when_another_symbol_outbids_it():
     assert count_errors(logits, as_bits).tolist() == [4, 0]
 
 
+def test_of_symbols_with_the_same_output_the_first_one_counts():
+    assert [int(count_errors(*one_step(0.0, 2.0, 2.0, symbol=symbol))) for symbol in (1, 2)] == [0, 1]
+
+
 def test_a_report_counts_symbols():
     report = report_of(lambda targets: torch.zeros_like(targets))
     assert (report.num_bits, report.answer_type, report.chance_right) == (6 * 4, "symbols", 0.25)
@@ -137,6 +141,22 @@ def test_tasks_answer_in_bits_unless_they_say_otherwise():
     assert (tasks.answer_type(Spell()), tasks.chance_right(Spell())) == ("symbols", 0.25)
 
 
+def test_an_answer_type_that_does_not_exist_is_refused():
+    logits, batch = one_step(0.0, 1.0, symbol=1)
+    with pytest.raises(ValueError, match="answer_type must be one of bits, symbols; got 'symbol'"):
+        replace(batch, answer_type="symbol")
+    with pytest.raises(ValueError, match="kind must be one of bits, symbols; got 'Symbols'"):
+        answer_nats(logits, batch.targets, "Symbols", "sum")
+
+
+@pytest.mark.parametrize("missing", ["answer_type", "chance_right"])
+def test_a_task_that_keeps_quiet_about_the_type_of_its_answers_is_not_evaluated(missing):
+    members = {name: value for name, value in vars(Spell).items() if name != missing}
+    quiet = type("Quiet", (), members)()
+    with pytest.raises(ValueError, match=r"task 'spell' must have the answer_type of its batches.*; got 'bits'"):
+        evaluate(Speller(torch.zeros_like), quiet, num_sequences=2)
+
+
 REVERSE = {"task": "reverse_string", "task_options": {"max_length": 3}}
 
 
@@ -148,6 +168,13 @@ def test_training_counts_bits_per_symbol_and_per_sequence():
     row = run.evaluations.rows()[-1]
     assert row["bits_per_sequence"] == pytest.approx(3 * row["bits_per_bit"])
     assert row["bits_right"] == pytest.approx(1 - row["bit_errors"] / (3 * row["num_sequences"]))
+
+
+@pytest.mark.parametrize(("changes", "unit"), [(REVERSE, "bits per symbol"), ({}, "bits per bit")])
+def test_the_line_of_a_training_names_what_is_answered(changes, unit):
+    seen = []
+    train(tiny(**changes, curriculum_start=3, max_updates=2), watch=seen.append)
+    assert f" {unit}, " in seen[-1].line()
 
 
 def test_two_symbols_cost_what_a_bit_costs_whose_logit_is_their_difference():

@@ -40,6 +40,16 @@ def test_a_search_counts_the_later_answers_on_which_the_two_runs_disagree():
     assert search.followed.shape == (6, len(search.parts))
 
 
+def test_only_the_steps_of_the_mask_hold_answers():
+    mask = torch.tensor([[True] * 6 + [False]])  # the last of the disputed answers does not count
+    machine = load_run(KEPT).machine.with_slots(4)
+    assert find_variable(machine, *PAIR, mask=mask).disputed == (1, 1, 1, 1, 0, 0)
+    everything = find_variable(machine, *PAIR, mask=torch.full((1, 7), True))
+    assert torch.equal(everything.followed, kept_search().followed)
+    with pytest.raises(ValueError, match="mask must be one for each of 7 steps; got 3"):
+        find_variable(machine, *PAIR, mask=mask[:, :3])
+
+
 def test_where_nothing_is_disputed_any_more_the_share_is_not_a_number():
     search = find_variable(load_run(KEPT).machine.with_slots(4), *map(OneTwoAX.encode, ("1CZCXCZCX", "1CZAXCZCX")))
     assert search.first == 3

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 BITS, SYMBOLS = "bits", "symbols"  # what the outputs of a step are together
+ANSWER_TYPES = (BITS, SYMBOLS)
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,9 @@ class Batch:
     ``answer_type`` says what one answer is. With ``"bits"`` every output of a scored step is
     an answer of its own, a bit; with ``"symbols"`` the outputs of a scored step are one answer
     together, a symbol of an alphabet, and exactly one of the step's targets is 1.
+
+    Raises:
+        ValueError: there is no such type of answers.
     """
 
     inputs: Float[Tensor, "batch time features"]
@@ -27,6 +31,9 @@ class Batch:
     mask: Bool[Tensor, "batch time"]
     lengths: Int[Tensor, " batch"]
     answer_type: str = BITS
+
+    def __post_init__(self) -> None:
+        check_answer_type("answer_type", self.answer_type)
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on another device; a batch that is there already, itself."""
@@ -134,6 +141,12 @@ def answer_type(task: Task) -> str:
 def chance_right(task: Task) -> float:
     """Share of the answers that are right by guessing evenly: half of the bits, unless the task says otherwise."""
     return task.chance_right if isinstance(task, Symbolic) else 0.5
+
+
+def check_answer_type(name: str, value: object) -> None:
+    """Refuse what is neither of the two types of answers: taken for bits, symbols would have another cost."""
+    if value not in ANSWER_TYPES:
+        raise ValueError(f"{name} must be one of {', '.join(ANSWER_TYPES)}; got {value!r}")
 
 
 def check_whole(name: str, value: object, low: int = 1) -> None:

@@ -1,9 +1,7 @@
 """What a training run is, in one frozen value: task, model, optimizer, when to stop, what to keep."""
 
 import dataclasses
-import difflib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -11,6 +9,7 @@ from typing import Any, no_type_check
 
 from ntmlib import engines, tasks
 from ntmlib.machine import MachineConfig
+from ntmlib.training.checks import NUMBERS, WHOLE_NUMBERS, check_names, check_whole, checked_mapping, checked_number
 
 OPTIMIZERS = ("adam", "graves_rmsprop")
 OBJECTIVES = ("bit", "sequence")
@@ -51,6 +50,10 @@ class TrainConfig:
             the task's unit (with mixed_lengths the longest allowed) plus one of these numbers, drawn for each update.
             Give several, well apart. With one number the size of the memory tells the length, and as slots lie on a
             ring, a machine learns to come back to the start by going round: it then fails at every other size.
+            Several reduce what the size tells, and do not remove it: with 6, 12 and 20 at most three lengths go with
+            a size. Whether a machine lives on it shows in a test with the same memory at all lengths. After training,
+            in evaluations and where an examination asks "as trained", it has the slots of its model_options,
+            a size that training may never have drawn. On a GPU, ``train_many`` launches each size on its own.
         curriculum_start: longest length at first, in the task's unit of length; None trains on all from the start.
         curriculum_step: how much longer the longest length becomes at a time.
         curriculum_threshold: mean cost, in bits per bit, below which it does. Where the task answers in symbols this
@@ -114,17 +117,17 @@ class TrainConfig:
     engine: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, low in _WHOLE_NUMBERS.items():
-            _check_whole(name, getattr(self, name), low)
+        for name, low in WHOLE_NUMBERS.items():
+            check_whole(name, getattr(self, name), low)
         for name in ("curriculum_start", "evaluate_every", "stall_updates"):
             if getattr(self, name) is not None:
-                _check_whole(name, getattr(self, name), 1)
+                check_whole(name, getattr(self, name), 1)
         self._check_train_slots()
         if self.max_restarts and self.stall_updates is None:
             raise ValueError(f"max_restarts must be 0 where stall_updates is None; got {self.max_restarts}")
-        for name, rule in _NUMBERS.items():
+        for name, rule in NUMBERS.items():
             if getattr(self, name) is not None:
-                self._set(name, _checked_number(name, getattr(self, name), *rule))
+                self._set(name, checked_number(name, getattr(self, name), *rule))
         for name, choices in _NAMES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
@@ -147,9 +150,9 @@ class TrainConfig:
                 raise ValueError("train_slots must be a number of slots, or several; got none")
             self._set("train_slots", tuple(self.train_slots))
             for slots in self.train_slots:
-                _check_whole("train_slots", slots, 1)
+                check_whole("train_slots", slots, 1)
         elif self.train_slots is not None:
-            _check_whole("train_slots", self.train_slots, 1)
+            check_whole("train_slots", self.train_slots, 1)
         if self.spare_slots is None:
             return
         if self.train_slots is not None:
@@ -160,20 +163,24 @@ class TrainConfig:
             raise ValueError(f"spare_slots must be one or more numbers of slots; got {self.spare_slots!r}")
         self._set("spare_slots", tuple(self.spare_slots))
         for spare in self.spare_slots:
-            _check_whole("spare_slots", spare, 0)
+            check_whole("spare_slots", spare, 0)
+        if len(set(self.spare_slots)) < len(self.spare_slots):
+            raise ValueError(f"spare_slots must be different numbers; got {list(self.spare_slots)}")
 
     @property
     def slots_in_training(self) -> tuple[int, ...]:
         """The sizes of memory trained on, with spare_slots the least and the most; empty for the machine's own."""
         if self.spare_slots is not None:
             task = self.make_task()
-            return task.min_length + min(self.spare_slots), task.max_length + max(self.spare_slots)
+            longest_at_first = self.curriculum_start or task.max_length
+            shortest = longest_at_first if self.mixed_lengths else task.min_length
+            return shortest + min(self.spare_slots), task.max_length + max(self.spare_slots)
         if self.train_slots is None:
             return ()
         return self.train_slots if isinstance(self.train_slots, tuple) else (self.train_slots,)
 
     def _complete_task(self) -> None:
-        options = _checked_mapping("task_options", self.task_options)
+        options = checked_mapping("task_options", self.task_options)
         task = tasks.make(self.task, **options)
         self._set("task_options", MappingProxyType(dataclasses.asdict(task)))  # type: ignore[call-overload]
         if self.curriculum_start is not None and not task.min_length <= self.curriculum_start <= task.max_length:
@@ -183,24 +190,29 @@ class TrainConfig:
             )
 
     def _complete_model(self) -> None:
-        options = _checked_mapping("model_options", self.model_options)
+        options = checked_mapping("model_options", self.model_options)
         task = self.make_task()
         sizes: dict[str, Any] = {"input_size": len(task.input_channels), "output_size": len(task.output_channels)}
         if self.model == "lstm":
-            _check_names("model_options", options, tuple(LSTM_SIZES))
+            check_names("model_options", options, tuple(LSTM_SIZES))
             completed = {**LSTM_SIZES, **options}
             for name, value in completed.items():
-                _check_whole(name, value, 1)
+                check_whole(name, value, 1)
             if self.train_slots is not None:
                 raise ValueError(f"train_slots must be None for the lstm, which has no memory; got {self.train_slots}")
             if self.spare_slots is not None:
                 raise ValueError(f"spare_slots must be None for the lstm, which has no memory; got {self.spare_slots}")
         else:
             known = tuple(f.name for f in dataclasses.fields(MachineConfig) if f.name not in sizes)
-            _check_names("model_options", options, known)
+            check_names("model_options", options, known)
             machine = MachineConfig(**sizes, **options)
             completed = {name: value for name, value in machine.to_dict().items() if name not in sizes}
             for slots in self.slots_in_training:
+                if self.spare_slots is not None and machine.num_shifts > slots:
+                    raise ValueError(
+                        f"spare_slots must leave at least num_shifts ({machine.num_shifts}) slots at every length; "
+                        f"got {list(self.spare_slots)}, with which the smallest memory has {slots}"
+                    )
                 dataclasses.replace(machine, slots=slots)  # the shifts must fit in this memory too
                 if machine.depends_on_slots and self.spare_slots is not None:
                     raise ValueError(
@@ -215,17 +227,17 @@ class TrainConfig:
         self._set("model_options", MappingProxyType(completed))
 
     def _check_factors(self) -> None:
-        factors = _checked_mapping("learning_rate_factors", self.learning_rate_factors)
-        _check_names("learning_rate_factors", factors, PARAMETER_GROUPS[self.model])
+        factors = checked_mapping("learning_rate_factors", self.learning_rate_factors)
+        check_names("learning_rate_factors", factors, PARAMETER_GROUPS[self.model])
         for name, factor in factors.items():
-            factors[name] = _checked_number(f"learning_rate_factors[{name!r}]", factor, 0.0, 1e6)
+            factors[name] = checked_number(f"learning_rate_factors[{name!r}]", factor, 0.0, 1e6)
         self._set("learning_rate_factors", MappingProxyType(factors))
 
     def _check_evaluation_lengths(self) -> None:
         if not isinstance(self.evaluation_lengths, list | tuple):
             raise ValueError(f"evaluation_lengths must be a list of lengths; got {self.evaluation_lengths!r}")
         for length in self.evaluation_lengths:
-            _check_whole("evaluation_lengths", length, 1)
+            check_whole("evaluation_lengths", length, 1)
         self._set("evaluation_lengths", tuple(self.evaluation_lengths))
 
     def make_task(self) -> tasks.Task:
@@ -252,7 +264,7 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
         """Rebuild a config from ``to_dict``; unknown names are refused with the nearest valid one."""
-        _check_names("config", values, tuple(f.name for f in dataclasses.fields(cls)))
+        check_names("config", values, tuple(f.name for f in dataclasses.fields(cls)))
         return cls(**values)
 
     @classmethod
@@ -263,7 +275,7 @@ class TrainConfig:
             ValueError: the text is no JSON object, or a name or value in it is refused.
         """
         values = json.loads(text)
-        return cls.from_dict(_checked_mapping("config", values))
+        return cls.from_dict(checked_mapping("config", values))
 
     def __hash__(self) -> int:
         return hash(self.to_json())
@@ -272,56 +284,4 @@ class TrainConfig:
         return TrainConfig.from_dict, (self.to_dict(),)  # a read-only mapping cannot be copied to another process
 
 
-_WHOLE_NUMBERS = {
-    "seed": 0,
-    "batch_size": 1,
-    "max_updates": 1,
-    "curriculum_step": 1,
-    "curriculum_window": 1,
-    "solved_window": 1,
-    "updates_after_solved": 0,
-    "max_restarts": 0,
-    "evaluation_sequences": 1,
-    "checkpoint_every": 1,
-    "threads": 1,
-}
 _NAMES = {"model": tuple(PARAMETER_GROUPS), "objective": OBJECTIVES, "optimizer": OPTIMIZERS}
-# name: above this, at most that
-_NUMBERS: dict[str, tuple[float, float]] = {
-    "learning_rate": (0.0, 10.0),
-    "momentum": (-math.ulp(0.0), 1 - 2**-53),
-    "clip_norm": (0.0, math.inf),
-    "clip_value": (0.0, math.inf),
-    "curriculum_threshold": (0.0, math.inf),
-    "solved_threshold": (0.0, math.inf),
-    "final_learning_rate_factor": (0.0, 1.0),
-}
-
-
-def _check_whole(name: str, value: object, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value < 2**63:
-        raise ValueError(f"{name} must be a whole number of at least {low}; got {value!r}")
-
-
-def _checked_number(name: str, value: object, above: float, at_most: float) -> float:
-    """Return a finite number in (above, at_most], or refuse it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number; got {value!r}")
-    if not above < value <= at_most:
-        rule = f"above {above:g}" if math.isinf(at_most) else f"above {above:g} and at most {at_most:g}"
-        raise ValueError(f"{name} must be {'in [0, 1)' if name == 'momentum' else rule}; got {value!r}")
-    return float(value)
-
-
-def _checked_mapping(name: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"{name} must map names to values; got {value!r}")
-    return dict(value)
-
-
-def _check_names(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for name in given:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ValueError(f"{what} has no {name!r}; {hint}known: {', '.join(known)}")

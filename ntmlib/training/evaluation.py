@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ntmlib.ntm import NTM
 from ntmlib.tasks import Batch, Task
-from ntmlib.tasks.base import BITS, SYMBOLS, Uncertain, answer_type, chance_right
+from ntmlib.tasks.base import BITS, SYMBOLS, Uncertain, answer_type, chance_right, check_answer_type
 
 BITS_PER_NAT = 1 / math.log(2)
 MOST_AT_ONCE = 50  # sequences run together, which bounds the memory an evaluation takes
@@ -39,7 +39,9 @@ class Report:
         optimal_bits_per_sequence: what the same sequences cost the best possible predictor; 0 where the answer
             can be known.
         answer_type: what an answer is: ``"bits"`` or ``"symbols"``.
-        chance_right: share of the answers that are right by guessing evenly.
+        chance_right: share of the answers that are right by guessing evenly, among the symbols that the task guesses
+            among: the fifteen tasks of the Chomsky hierarchy leave out ``$``, which ends an answer once, while their
+            ``chance_bits`` are those of a guess among all symbols.
     """
 
     length: int | None
@@ -82,7 +84,11 @@ def answer_nats(
         targets: what they should be; a symbol is the largest of its step.
         kind: type of the answers, ``"bits"`` or ``"symbols"``.
         reduction: ``"sum"`` for one number, or ``"none"`` for a cost per bit, per symbol with the steps in one row.
+
+    Raises:
+        ValueError: there is no such type of answers.
     """
+    check_answer_type("kind", kind)
     if kind == SYMBOLS:
         symbols = targets.flatten(0, -2).argmax(-1)
         return F.cross_entropy(logits.flatten(0, -2), symbols, reduction=reduction)
@@ -95,7 +101,10 @@ def cost_nats(logits: Float[Tensor, "batch time outputs"], batch: Batch) -> Floa
 
 
 def count_errors(logits: Float[Tensor, "batch time outputs"], batch: Batch) -> Int[Tensor, " batch"]:
-    """Count the wrong answers in each sequence: bits on the wrong side of 1/2, symbols that another one outbids."""
+    """Count the wrong answers in each sequence: bits on the wrong side of 1/2, symbols that another one outbids.
+
+    Of several symbols with the same highest output the first one counts as the answer.
+    """
     if batch.answer_type == SYMBOLS:
         return ((logits.argmax(-1) != batch.targets.argmax(-1)) & batch.mask).sum(1)
     return (((logits > 0) != (batch.targets > 0.5)) & batch.mask[..., None]).sum((1, 2))
@@ -133,7 +142,8 @@ def evaluate(
         engine: engine of an ``NTM``; by default the fastest.
 
     Raises:
-        ValueError: a number is out of its range, or slots are asked of a model without memory.
+        ValueError: a number is out of its range, slots are asked of a model without memory, or the task and its batches
+            do not answer in the same way.
     """
     for name, value in {"num_sequences": num_sequences, "length": length, "slots": slots}.items():
         if isinstance(value, bool) or not (isinstance(value, int) or (value is None and name != "num_sequences")):
@@ -152,6 +162,7 @@ def evaluate(
     nats, optimal, num_bits, errors, exact = 0.0, 0.0, 0, 0, 0
     for start in range(0, num_sequences, MOST_AT_ONCE):
         batch = task.sample(min(MOST_AT_ONCE, num_sequences - start), generator=generator, length=length)
+        _check_answers(task, batch)
         with torch.no_grad():
             logits, _ = run(batch.inputs.to(device), lengths=lengths_for(machine, batch), **options)
         logits = logits.cpu()
@@ -174,6 +185,15 @@ def evaluate(
         answer_type=answer_type(task),
         chance_right=chance_right(task),
     )
+
+
+def _check_answers(task: Task, batch: Batch) -> None:
+    """Refuse a task that says one thing of its answers while its batches, which decide the cost, say another."""
+    if answer_type(task) != batch.answer_type:
+        raise ValueError(
+            f"task {task.name!r} must have the answer_type of its batches, {batch.answer_type!r}, and unless "
+            f"that is {BITS!r} a chance_right too; got {answer_type(task)!r}"
+        )
 
 
 def evaluate_lengths(

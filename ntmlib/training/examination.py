@@ -42,7 +42,8 @@ def _repeats(length: int, repeats: int) -> Question:
 
 ROOM = 32  # slots beyond the length, where the memory grows with it
 FIXED_SLOTS = 700  # more than any length asked: the same memory at all of them tells nothing about the length
-# Trained on lengths 1 to 40, asked up to 500, as in the paper of the Chomsky hierarchy.
+# Trained on lengths 1 to 40 and asked up to 500, the range of the paper of the Chomsky hierarchy. There all lengths
+# from 41 to 500 are asked, 512 sequences each; here four that training does not have, 100 sequences each.
 GENERALISATION = (
     Question("as trained"),
     *(Question(f"length {length}", length, length + ROOM) for length in (40, 50, 100, 200, 500)),

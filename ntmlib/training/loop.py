@@ -12,7 +12,7 @@ import torch
 
 from ntmlib.engines import device_for
 from ntmlib.ntm import NTM
-from ntmlib.tasks import Batch
+from ntmlib.tasks import Batch, answer_type
 from ntmlib.training import optimizers
 from ntmlib.training.checkpoints import Checkpoint
 from ntmlib.training.config import TrainConfig
@@ -363,6 +363,7 @@ class Trainer:
                 left,
                 self.solved_at,
                 finished,
+                answer_type(self.task),
             )
 
         while not self.finished and not interrupted:

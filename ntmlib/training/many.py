@@ -31,8 +31,9 @@ def train_many(
     """Train machines that differ in their seeds alone.
 
     Each run is what ``train`` would make of its config, but for rounding: its batches, its curriculum, its end and its
-    folder are its own. With ``engine="cuda"`` the sequences of all machines run in one launch. Other engines train one
-    machine after the other.
+    folder are its own. With ``engine="cuda"`` the sequences of all machines run in one launch, to be exact those whose
+    memories have the same size in this update. With ``spare_slots`` hardly two have (ten seeds and three numbers gave
+    nine sizes an update), and what launching together saves is lost. Other engines train one machine after the other.
 
     Args:
         configs: what to train; equal in everything but the seed.

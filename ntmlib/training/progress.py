@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
+from ntmlib.tasks.base import BITS
 from ntmlib.training.history import History
 
 
@@ -23,6 +24,7 @@ class Progress:
         seconds_left: until ``max_updates`` at this rate; a run that is solved ends earlier.
         solved_at: update at which the task was solved, None before.
         finished: whether this is the last report of the run.
+        answer_type: what the answers to the task are, ``"bits"`` or ``"symbols"``.
     """
 
     history: History
@@ -35,11 +37,12 @@ class Progress:
     seconds_left: float
     solved_at: int | None
     finished: bool
+    answer_type: str = BITS
 
     def line(self) -> str:
         """Say it in one line."""
         recent = self.history["loss"][-20:]
-        cost = f"{recent.mean():.3f} bits per bit" if len(recent) else "no cost yet"
+        cost = f"{recent.mean():.3f} bits per {self.answer_type.removesuffix('s')}" if len(recent) else "no cost yet"
         solved = "" if self.solved_at is None else f", solved at update {self.solved_at:,}"
         if self.finished:
             ending = f"{self.seconds:.1f} s"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ntmlib.ntm import NTM
@@ -42,26 +42,38 @@ class VariableSearch:
 
 @torch.no_grad()
 def find_variable(
-    machine: NTM, inputs: Float[Tensor, "1 time features"], donor_inputs: Float[Tensor, "1 donor_time features"]
+    machine: NTM,
+    inputs: Float[Tensor, "1 time features"],
+    donor_inputs: Float[Tensor, "1 donor_time features"],
+    mask: Bool[Tensor, "1 mask_time"] | None = None,
 ) -> VariableSearch:
     """Exchange every part of a run's state, after every step, and see which of its later answers become the donor's.
 
     The two runs hear different things up to some step and the same from there on, so whatever makes their answers
     differ must be remembered. A part that holds all of it makes the run answer as the donor would.
 
+    Every output is an answer of its own, a bit that is one where the logit is above 0: this is for tasks that answer in
+    bits. Where they do not answer at every step, the mask must say at which.
+
     Args:
         machine: the machine; few slots make the search faster.
         inputs: what the run hears that is changed.
         donor_inputs: what the run hears that the parts come from.
+        mask: the steps whose outputs count as answers, such as a batch's mask; None for all.
 
     Raises:
-        ValueError: the two do not have the same number of steps, are the same, or differ at their last step.
+        ValueError: the two do not have the same number of steps, are the same, or differ at their last step; or the
+            mask has another number of steps.
     """
     if inputs.shape != donor_inputs.shape:
         raise ValueError(
             f"donor_inputs must have the shape of inputs, {list(inputs.shape)}; got {list(donor_inputs.shape)}"
         )
     time = inputs.shape[1]
+    if mask is None:
+        mask = inputs.new_ones(1, time, dtype=torch.bool)
+    if mask.shape[1] != time:
+        raise ValueError(f"mask must be one for each of {time} steps; got {mask.shape[1]}")
     different = (inputs != donor_inputs).any(-1)[0].nonzero().flatten().tolist()
     if not different or different[-1] == time - 1:
         raise ValueError(f"donor_inputs must differ from inputs, though not at the last step; they do at {different}")
@@ -82,7 +94,7 @@ def find_variable(
         rest = inputs[:, step + 1 :]
         answers = [machine(rest.expand(len(names), -1, -1), mixed)[0] > 0 for mixed in (alone, together)]
         later = wanted[step + 1 :]
-        disputes = own[step + 1 :] != later
+        disputes = (own[step + 1 :] != later) & mask[0, step + 1 :, None]
         agrees = (torch.cat([answers[0], answers[1][:slots]]) == later)[:, disputes]
         rows.append(agrees.float().mean(1))
         disputed.append(int(disputes.sum()))

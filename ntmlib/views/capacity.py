@@ -10,7 +10,9 @@ from ntmlib.views.figures import Picture
 def plot_capacity(
     reports: Mapping[str, Sequence[Any]], *, chance: float | None = None, chance_name: str = "guessing"
 ) -> Picture:
-    """Draw the share of right bits against the number of slots.
+    """Draw the share of right answers, bits or symbols, against the number of slots.
+
+    The axis begins a little below one half where everything lies above, otherwise at 0.
 
     Args:
         reports: for each line's name its evaluations, anything with the attributes ``slots`` and ``bits_right``.
@@ -23,7 +25,7 @@ def plot_capacity(
     for name, line in reports.items():
         if not line or any(report.slots is None for report in line):
             raise ValueError(f"reports must hold evaluations with a number of slots for each line; see {name!r}")
-    figure = Picture(7.6, 3.4, f"Share of right bits against the slots of the memory, for {', '.join(reports)}.")
+    figure = Picture(7.6, 3.4, f"Share of right answers against the slots of the memory, for {', '.join(reports)}.")
     axes = figure.add_subplot()
     for index, (name, line) in enumerate(reports.items()):
         colour, marker = LINE_COLOURS[index % len(LINE_COLOURS)], "os^Dv"[index % 5]
@@ -31,11 +33,13 @@ def plot_capacity(
         axes.plot(slots, right, color=colour, marker=marker, markersize=5, label=name, clip_on=False)
     if chance is not None:
         axes.axhline(chance, color="#555555", linestyle="--", linewidth=1, label=chance_name)
-    axes.set(xscale="log", xlabel="slots of the memory", ylabel="right bits, as a share of all")
+    axes.set(xscale="log", xlabel="slots of the memory", ylabel="right answers, as a share of all")
     ticks = sorted({report.slots for line in reports.values() for report in line})
     axes.set_xticks(ticks, [str(slots) for slots in ticks])
     axes.minorticks_off()
-    axes.set_ylim(0.45 if chance else 0, 1.02)
+    shares = [report.bits_right for line in reports.values() for report in line]
+    lowest = min(shares if chance is None else [*shares, chance], default=1.0)
+    axes.set_ylim(0.45 if lowest >= 0.5 else 0, 1.02)
     axes.grid(color="#e3e6eb", linewidth=0.6)
     axes.legend(frameon=False, fontsize=9)
     return figure

@@ -13,8 +13,8 @@ from ntmlib.views.figures import Picture
 
 SMOOTHING = 20  # updates averaged for the bold line, the window that decides "solved"
 METRICS = {
-    "bit_error_rate": "wrong bits, as a share of all",
-    "bits_right": "right bits, as a share of all",
+    "bit_error_rate": "wrong answers, as a share of all",
+    "bits_right": "right answers, as a share of all",
     "bits_per_sequence": "cost, in bits per sequence",
 }
 

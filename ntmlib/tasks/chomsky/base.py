@@ -98,12 +98,16 @@ class Transduction(ABC):
 
     @property
     def chance_right(self) -> float:
-        """Share of the answers that are right by guessing evenly, ``$`` left out, which ends an answer once."""
+        """Share of the answers that are right by an even guess among all symbols but ``$``, which ends an answer once.
+
+        ``chance_bits`` is the cost of another guess, which has ``$`` among its symbols: one that ruled it out would pay
+        without end where it comes.
+        """
         return 1 / sum(symbol != "$" for symbol in self.answer_symbols)
 
     @property
     def chance_bits(self) -> float:
-        """Cost of an even guess among all symbols of the answer at every scored step.
+        """Cost of an even guess among all symbols of the answer, ``$`` included, at every scored step.
 
         Where some answers are more frequent (products are often 0), who knows it pays a little less.
         """

@@ -80,21 +80,23 @@ class Language(ABC):
         whole = [self.are_members(texts[:, :end], np.full(len(texts), end)) for end in range(1, texts.shape[1] + 1)]
         return np.stack(whole, 1)
 
-    def accepts(self, text: str) -> bool:
-        """Say whether a text is in the language, exactly.
+    def accepts(self, text: object) -> bool:
+        """Say whether a text, which is a string, is in the language, exactly.
 
         Raises:
-            ValueError: the text has a symbol that is not of the alphabet.
+            ValueError: the text is no string, or has a symbol that is not of the alphabet.
         """
         numbers = self.numbers(text)
-        return bool(self.are_members(numbers, np.array([len(text)]))[0]) if text else self.accepts_empty
+        return bool(self.are_members(numbers, np.array([numbers.size]))[0]) if numbers.size else self.accepts_empty
 
-    def numbers(self, text: str) -> np.ndarray:
-        """Turn a text into one row of numbers.
+    def numbers(self, text: object) -> np.ndarray:
+        """Turn a text, which is a string, into one row of numbers.
 
         Raises:
-            ValueError: the text has a symbol that is not of the alphabet.
+            ValueError: the text is no string, or has a symbol that is not of the alphabet.
         """
+        if not isinstance(text, str):
+            raise ValueError(f"text must be a string; got {text!r}")
         if any(symbol not in self.symbols for symbol in text):
             raise ValueError(f"text must consist of the symbols {' '.join(self.symbols)}; got {text!r}")
         return np.array([[self.symbols.index(symbol) for symbol in text]], dtype=np.int64)

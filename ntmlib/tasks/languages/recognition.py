@@ -60,7 +60,16 @@ class Recognition:
 
     ``length`` counts symbols. Where a language has no members of a length, texts are as long as
     the next shorter ones that are, and none is shorter than the shortest that can be spoiled so.
-    A sequence takes one step more than its text has symbols.
+    A sequence takes one step more than its text has symbols. As short lengths are raised to the
+    shortest and others lowered, ``spare_slots`` of a config, counted from the length that was
+    drawn and not from the text, leave a few slots less than they say, or more.
+
+    Half of the answers are right by a coin, but more than half without a stack. A finite automaton
+    that counts the b's at even and at odd places and the length, all modulo 4, is right in 75 to
+    79 % of ``palindromes``, ``marked_palindromes``, ``ww`` and ``anbn``, at every length. In
+    ``dyck_1`` one that counts open brackets to 2 is right in 78 % at lengths up to 40, one that
+    counts to 8 in 99.8 %, which at length 100 is 83 % and at length 500 63 %. So a stack shows
+    above 80 %, not above 50 %, and with brackets at lengths of hundreds only.
 
     The languages are ``parity`` (an even number of ones), ``even_pairs`` (the first symbol is the
     last) and ``ab_star``, which are regular; ``anbn``, ``dyck_1`` (brackets), ``dyck_2`` (of two
@@ -131,25 +140,26 @@ class Recognition:
         answers[np.arange(batch_size), lengths] = member
         return self._present(texts, lengths, answers)
 
-    def encode(self, text: str) -> Float[Tensor, "1 time features"]:
-        """Turn a text into inputs, as if it had been drawn; any text over the alphabet, also none.
+    def encode(self, text: object) -> Float[Tensor, "1 time features"]:
+        """Turn a text into inputs, as if it had been drawn; any string over the alphabet, also the empty one.
 
         Raises:
-            ValueError: the text has a symbol that is not of the alphabet.
+            ValueError: the text is no string, or has a symbol that is not of the alphabet.
         """
         numbers = self.definition.numbers(text)
-        answers = np.zeros((1, len(text) + 1), dtype=bool)
-        return self._present(numbers, np.array([len(text)]), answers).inputs
+        answers = np.zeros((1, numbers.size + 1), dtype=bool)
+        return self._present(numbers, np.array([numbers.size]), answers).inputs
 
-    def answers(self, text: str) -> list[bool]:
-        """Say at each symbol whether the text so far is in the language, and at the end once more.
+    def answers(self, text: object) -> list[bool]:
+        """Say at each symbol of a string whether the text so far is in the language, and at the end once more.
 
         Raises:
-            ValueError: the text has a symbol that is not of the alphabet.
+            ValueError: the text is no string, or has a symbol that is not of the alphabet.
         """
-        if not text:
+        numbers = self.definition.numbers(text)
+        if not numbers.size:
             return [self.definition.accepts_empty]
-        so_far: list[bool] = self.definition.prefixes(self.definition.numbers(text))[0].tolist()
+        so_far: list[bool] = self.definition.prefixes(numbers)[0].tolist()
         return [*so_far, so_far[-1]]
 
     def _present(self, texts: np.ndarray, lengths: np.ndarray, answers: np.ndarray) -> Batch:
