@@ -12,6 +12,7 @@ from ntmlib.training.presets.baseline import (
     priority_sort_lstm_quick,
     repeat_copy_lstm_quick,
 )
+from ntmlib.training.presets.languages import CHOMSKY
 from ntmlib.training.presets.paper import (
     associative_recall_lstm_paper,
     associative_recall_paper,
@@ -75,6 +76,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
     },
     "one_two_ax": {"quick": one_two_ax_quick, "lstm-quick": one_two_ax_lstm_quick},
     "n_back": {"quick": n_back_quick, "lstm-quick": n_back_lstm_quick},
+    **CHOMSKY,
 }
 
 
