@@ -11,7 +11,7 @@ from ntmlib import tasks
 
 COLUMNS = ("task", "model", "quantity", "condition", "value", "unit", "evidence", "source")
 MODELS = ("NTM feed-forward", "NTM LSTM", "LSTM")
-OTHERS = ("RNN", "Stack-RNN", "Tape-RNN", "Transformer", "Baby-NTM")  # models that others have tried, not we
+OTHERS = ("RNN", "Stack-RNN", "Tape-RNN", "Transformer", "Baby-NTM")  # models that Graves et al. did not try
 EVIDENCE = {
     "text": "read in the source itself",
     "figure": "read off a figure, so rough",
