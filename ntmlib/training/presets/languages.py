@@ -8,6 +8,8 @@ ring, and failed on every other size.
 A machine whose controller is feed-forward learns programs, which walk through the memory; one whose
 controller is an LSTM learns states, which it need not write down. Each task has the controller that
 suits it; the other is an argument away.
+
+Recognition and next symbols take the same, with other thresholds, since they answer in bits.
 """
 
 from collections.abc import Callable
@@ -16,7 +18,13 @@ from typing import Any
 from ntmlib import tasks
 from ntmlib.training.config import TrainConfig
 
-STATES = ("modular_arithmetic", "cycle_navigation", "modular_arithmetic_brackets", "solve_equation")  # for an LSTM
+STATES = (
+    "even_pairs",
+    "modular_arithmetic",
+    "cycle_navigation",
+    "modular_arithmetic_brackets",
+    "solve_equation",
+)  # for an LSTM
 
 
 def chomsky_quick(task: str, seed: int = 0, controller: str | None = None) -> TrainConfig:
@@ -68,6 +76,58 @@ def chomsky_lstm_quick(task: str, seed: int = 0) -> TrainConfig:
         final_learning_rate_factor=0.05,
         stall_updates=2000,
         checkpoint_every=500,
+    )
+
+
+def recognition_quick(seed: int = 0, controller: str = "lstm") -> TrainConfig:
+    """Recognition, parity unless another language is asked for: an answer at every symbol, lengths from 1-5 to 1-40.
+
+    Asked for the end of the text only, it has one bit a text to learn from. The curriculum's threshold is lower than
+    that of symbols, because most prefixes of most languages are not in them. A first recipe: of Dyck-1 (seed 101) it
+    gets 94 % right at length 80, where a feed-forward controller stalls at length 10.
+    """
+    return chomsky_quick("parity_check", seed, controller).replace(
+        task="recognition",
+        task_options={"scored": "prefixes"},
+        curriculum_threshold=0.03,
+        solved_threshold=0.003,
+    )
+
+
+def next_symbols_quick(seed: int = 0, controller: str = "feedforward") -> TrainConfig:
+    """Next symbols of two kinds of brackets, lengths 2 to 50 as the grammar has them; from 2-6 on.
+
+    The learning rate falls for longer than elsewhere: after 800 updates seed 101 still made a mistake in 4 of 1,000
+    longer texts, after 2,500 seed 102 made none in 5,000.
+    """
+    return chomsky_quick("parity_check", seed, controller).replace(
+        task="next_symbols",
+        task_options={},
+        mixed_lengths=True,
+        max_updates=8000,
+        updates_after_solved=2500,
+        curriculum_start=6,
+        curriculum_threshold=0.02,
+        solved_threshold=0.001,
+    )
+
+
+def recognition_lstm_quick(seed: int = 0) -> TrainConfig:
+    """Recognition with an LSTM of 256 units, trained on the same lengths."""
+    return chomsky_lstm_quick("parity_check", seed).replace(
+        task="recognition", task_options={"scored": "prefixes"}, curriculum_threshold=0.03, solved_threshold=0.003
+    )
+
+
+def next_symbols_lstm_quick(seed: int = 0) -> TrainConfig:
+    """Next symbols of two kinds of brackets with an LSTM of 256 units."""
+    return chomsky_lstm_quick("parity_check", seed).replace(
+        task="next_symbols",
+        task_options={},
+        mixed_lengths=True,
+        curriculum_start=6,
+        curriculum_threshold=0.02,
+        solved_threshold=0.001,
     )
 
 
