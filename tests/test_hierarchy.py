@@ -4,7 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from ntmlib.sweeps import Kept, Score, hierarchy_rows, our_budget, published_budget, read_published, standing, standings
+from ntmlib.sweeps import (
+    Kept,
+    Score,
+    hierarchy_rows,
+    our_budget,
+    published_budget,
+    published_scores,
+    read_published,
+    read_scores,
+    standing,
+    standings,
+)
 from ntmlib.sweeps.hierarchy import HIERARCHY_COLUMNS
 
 FACTS = read_published(Path(__file__).parents[1] / "data" / "published" / "deletang2023.csv")
@@ -54,6 +65,11 @@ def test_rows_come_in_the_published_order_with_the_published_scores():
     assert {len(row) for row in rows} == {len(HIERARCHY_COLUMNS)}
 
 
+def test_what_is_published_in_words_only_is_shown_in_words():
+    assert published_scores(FACTS, "bucket_sort") == "Transformer solved: yes; LSTM solved: yes"
+    assert published_scores(FACTS, "parity_check").startswith("RNN solved: by every seed; ")
+
+
 def test_both_budgets_are_said_in_sequences():
     assert published_budget(FACTS).endswith("1,000,000 updates of 128 sequences")
     assert (
@@ -64,3 +80,13 @@ def test_both_budgets_are_said_in_sequences():
 def test_a_task_of_another_kind_is_refused():
     with pytest.raises(ValueError, match="score must be of a task of the Chomsky hierarchy; got 'copy'"):
         standing(score([1] * 5, task="copy"))
+
+
+def test_the_kept_sweeps_make_a_table_with_the_median_below_the_best():
+    found = standings(read_scores(Path(__file__).parents[1] / "data" / "runs"))
+    assert {"parity_check", "reverse_string", "cycle_navigation"} <= {one.task for one in found}
+    for one in found:
+        assert one.num_seeds >= 3
+        assert one.mean_right.lowest <= one.mean_right.median <= one.mean_right.highest <= 1
+    [reverse] = [one for one in found if (one.task, one.model) == ("reverse_string", "NTM feed-forward")]
+    assert (reverse.solved, reverse.mostly_solved) == (True, True)

@@ -14,7 +14,7 @@ from ntmlib.sweeps.scoreboard import Score, find_scores
 LENGTHS = (50, 100, 200, 500)
 FIRST_UNSEEN, LAST = 41, 500  # the published score is the mean over these lengths
 SOLVED = 0.9  # share of the symbols right at which a task counts as solved, as published
-ACCURACY = "symbols right"  # the published quantity
+ACCURACY, SOLVED_IN_WORDS = "symbols right", "solved"  # the published quantities
 PUBLISHED_MODELS = ("RNN", "Stack-RNN", "Tape-RNN", "Transformer", "LSTM")
 HIERARCHY_COLUMNS = (
     "task",
@@ -139,9 +139,16 @@ def hierarchy_rows(found: Iterable[Standing], facts: Sequence[Published]) -> lis
 
 
 def published_scores(facts: Sequence[Published], task: str) -> str:
-    """Write the published scores of a task, in percent of the symbols right, each with how far to trust it."""
+    """Write what is published of a task: percent of the symbols right, or in words whether it is solved.
+
+    Each with how far to trust it.
+    """
+    kinds = {ACCURACY: "{model} {fact.shown}", SOLVED_IN_WORDS: "{model} solved: {fact.shown}"}
     return "; ".join(
-        f"{model} {fact.shown}" for model in PUBLISHED_MODELS for fact in find_published(facts, task, model, ACCURACY)
+        text.format(model=model, fact=fact)
+        for model in PUBLISHED_MODELS
+        for quantity, text in kinds.items()
+        for fact in find_published(facts, task, model, quantity)
     )
 
 
