@@ -30,7 +30,8 @@ STATES = (
 def chomsky_quick(task: str, seed: int = 0, controller: str | None = None) -> TrainConfig:
     """Return the recipe of one of the fifteen tasks: lengths grow from 1-5 to 1-40.
 
-    A start that has not come on for 800 updates is given up, at most three times.
+    A start that has not come on for 800 updates is given up, at most three times. Modular arithmetic gets 2,000: seed
+    101 reached the full length in time, and then needed more than 800 updates to be solved.
 
     Args:
         task: name of the task.
@@ -53,7 +54,7 @@ def chomsky_quick(task: str, seed: int = 0, controller: str | None = None) -> Tr
         solved_window=50,
         updates_after_solved=800,
         final_learning_rate_factor=0.05,
-        stall_updates=800,
+        stall_updates=2000 if task == "modular_arithmetic" else 800,
         max_restarts=3,
         checkpoint_every=500,
     )
