@@ -7,6 +7,7 @@ import pytest
 from ntmlib.sweeps import (
     Kept,
     Score,
+    Spread,
     hierarchy_rows,
     our_budget,
     published_budget,
@@ -38,6 +39,10 @@ def test_a_spread_has_the_highest_the_median_and_the_lowest_seed_failures_includ
     assert found.exact[100].median == pytest.approx(0.81)
     assert found.num_seeds == 3
     assert list(found.right) == [50, 100, 200, 500]
+
+
+def test_a_hundred_percent_means_without_a_mistake():
+    assert str(Spread(1.0, 0.99996, 0.29)) == "100 / 99.9 / 29"
 
 
 def test_the_mean_over_unseen_lengths_is_that_of_the_lines_between_those_asked():

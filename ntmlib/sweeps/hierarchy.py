@@ -32,14 +32,15 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Spread:
-    """A share over all seeds; one whose training broke counts as 0."""
+    """A share over all seeds; one whose training broke counts as 0. In text it is in percent, rounded down."""
 
     highest: float
     median: float
     lowest: float
 
     def __str__(self) -> str:
-        return " / ".join(f"{100 * share:.0f}" for share in (self.highest, self.median, self.lowest))
+        shares = (self.highest, self.median, self.lowest)
+        return " / ".join(f"{math.floor(1000 * share + 1e-6) / 10:g}" for share in shares)
 
 
 @dataclass(frozen=True)
