@@ -73,3 +73,9 @@ def test_the_memory_is_that_of_the_question_where_the_weights_allow_it(model, as
 def test_a_question_may_change_the_task():
     report = ask(machine(), COPY, Question("one vector", num_sequences=5, task_options={"max_length": 1}))
     assert report.num_bits == 5 * 3
+
+
+def test_a_text_is_judged_at_its_end_whatever_was_scored_in_training():
+    questions = EXAMINATIONS["recognition"]
+    assert {question.task_options.get("scored") for question in questions[1:]} == {"end"}
+    assert [(q.length, q.num_sequences) for q in questions if q.name == "length 80"] == [(80, 500)]

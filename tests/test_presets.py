@@ -18,8 +18,7 @@ def test_every_preset_builds_its_model_and_takes_a_seed(task, name):
 
 
 def test_every_task_has_a_quick_machine_and_a_quick_baseline():
-    without = {"recognition", "next_symbols", *(task.name for task in tasks.CHOMSKY)}  # no recipe was measured yet
-    assert without | set(presets.PRESETS) == set(tasks.names())
+    assert set(presets.PRESETS) == set(tasks.names())
     for of_task in presets.PRESETS.values():
         assert {"quick", "lstm-quick"} <= set(of_task)
 
@@ -79,6 +78,18 @@ def test_the_papers_settings_are_those_of_its_tables():
     assert sizes.items() <= dict(config.model_options).items()
     assert config.task_options == {"max_length": 20, "min_length": 1, "bits": 8}
     assert presets.copy_paper(controller="lstm").model_options["controller"] == "lstm"
+
+
+def test_a_task_of_the_hierarchy_has_the_controller_that_suits_it_unless_another_is_asked_for():
+    chosen = {task: presets.get(task, "quick").model_options["controller"] for task in presets.languages.CHOMSKY}
+    assert {task for task, controller in chosen.items() if controller == "lstm"} == set(presets.languages.STATES)
+    config = presets.PRESETS["cycle_navigation"]["quick"](2, controller="feedforward")
+    assert (config.seed, config.model_options["controller"], config.learning_rate) == (2, "feedforward", 5e-3)
+
+
+def test_a_preset_made_for_many_tasks_says_what_it_is():
+    summaries = {of_task[name].__doc__ for of_task in presets.languages.CHOMSKY.values() for name in of_task}
+    assert len(summaries) == 4  # a machine for each of three levels, and the baseline
 
 
 @pytest.mark.slow

@@ -81,6 +81,7 @@ def test_quartiles_are_values_that_were_there_and_failures_count(values, expecte
         ("", "copy", "quick", "NTM feed-forward"),
         ('[config]\nmodel_options.controller = "lstm"\n', "copy", "quick", "NTM LSTM"),
         ("", "copy", "lstm-quick", "LSTM"),
+        ('[config]\nmodel = "rnn"\n', "parity_check", "lstm-quick", "RNN"),
         ("", "repeat_copy", "pulses-quick", "NTM feed-forward, pulses"),
     ],
 )

@@ -10,6 +10,17 @@ from ntmlib.sweeps.comparison import (
     fact_rows,
     shown,
 )
+from ntmlib.sweeps.hierarchy import (
+    HIERARCHY_COLUMNS,
+    Spread,
+    Standing,
+    hierarchy_rows,
+    our_budget,
+    published_budget,
+    published_scores,
+    standing,
+    standings,
+)
 from ntmlib.sweeps.keep import Kept, keep_sweep, read_kept
 from ntmlib.sweeps.local import run_sweep, survey, usable_cores
 from ntmlib.sweeps.plan import Cell, Sweep, read_sweep
@@ -36,6 +47,7 @@ __all__ = [
     "ANSWER_COLUMNS",
     "COST_COLUMNS",
     "FACT_COLUMNS",
+    "HIERARCHY_COLUMNS",
     "SUMMARY",
     "Ablation",
     "Cell",
@@ -43,6 +55,8 @@ __all__ = [
     "Outcome",
     "Published",
     "Score",
+    "Spread",
+    "Standing",
     "Sweep",
     "SweepProgress",
     "answer_rows",
@@ -52,8 +66,12 @@ __all__ = [
     "fact_rows",
     "find_published",
     "find_scores",
+    "hierarchy_rows",
     "keep_sweep",
     "narrate",
+    "our_budget",
+    "published_budget",
+    "published_scores",
     "quartiles",
     "read_ablations",
     "read_kept",
@@ -63,6 +81,8 @@ __all__ = [
     "read_sweep",
     "run_sweep",
     "shown",
+    "standing",
+    "standings",
     "summarize",
     "survey",
     "training_points",

@@ -11,6 +11,7 @@ from ntmlib import tasks
 
 COLUMNS = ("task", "model", "quantity", "condition", "value", "unit", "evidence", "source")
 MODELS = ("NTM feed-forward", "NTM LSTM", "LSTM")
+OTHERS = ("RNN", "Stack-RNN", "Tape-RNN", "Transformer", "Baby-NTM")  # models that Graves et al. did not try
 EVIDENCE = {
     "text": "read in the source itself",
     "figure": "read off a figure, so rough",
@@ -27,7 +28,7 @@ class Published:
 
     Attributes:
         task: name of the task, or "all".
-        model: one of ``MODELS``, or "any".
+        model: one of ``MODELS`` or ``OTHERS``, or "any".
         quantity: what was measured or chosen, such as "parameters", "cost" or "training cost".
         condition: when or on what, such as "length 120" or "100,000 sequences"; may be empty.
         value: a number; a few words where the unit is "in words".
@@ -119,7 +120,7 @@ def _fact(line: list[str]) -> Published:
     row = dict(zip(COLUMNS, line, strict=True))
     known = {
         "task": ("all", *tasks.names()),
-        "model": ("any", *MODELS),
+        "model": ("any", *MODELS, *OTHERS),
         "evidence": tuple(EVIDENCE),
     }
     for name, words in known.items():

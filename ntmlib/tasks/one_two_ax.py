@@ -39,7 +39,8 @@ class OneTwoAX:
     wherever that falls: in a block or within a pair.
 
     The task is Frank, Loughry and O'Reilly's (2001), made known by O'Reilly and Frank, "Making working
-    memory work" (Neural Computation 18, 2006); pairs between digits as in Krueger and Dayan, "Flexible shaping" (Cognition 110, 2009).
+    memory work" (Neural Computation 18, 2006); pairs between digits as in Krueger and Dayan, "Flexible
+    shaping" (Cognition 110, 2009).
 
     Differs from the paper: the NTM paper has no such task. Descriptions elsewhere differ in
     details, such as what the share of targets is a share of, or whether distractors want an

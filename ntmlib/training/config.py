@@ -13,8 +13,13 @@ from ntmlib.training.checks import NUMBERS, WHOLE_NUMBERS, check_names, check_wh
 
 OPTIMIZERS = ("adam", "graves_rmsprop")
 OBJECTIVES = ("bit", "sequence")
-PARAMETER_GROUPS = {"ntm": ("controller", "heads", "output", "initial"), "lstm": ("layers", "output", "initial")}
-LSTM_SIZES = {"hidden": 256, "num_layers": 3}
+_OF_A_BASELINE = ("layers", "output", "initial")
+PARAMETER_GROUPS = {
+    "ntm": ("controller", "heads", "output", "initial"),
+    "lstm": _OF_A_BASELINE,
+    "rnn": _OF_A_BASELINE,
+}
+BASELINE_SIZES = {"lstm": {"hidden": 256, "num_layers": 3}, "rnn": {"hidden": 256}}
 
 
 @no_type_check  # while tests run: values of a wrong type are refused below, with a ValueError
@@ -28,9 +33,9 @@ class TrainConfig:
     Args:
         task: name of the task.
         task_options: settings of the task, such as max_length (in vectors).
-        model: "ntm", or "lstm" for the baseline without memory.
+        model: "ntm", or a baseline without memory: "lstm", or "rnn" for the plainest recurrent network.
         model_options: sizes of the model: MachineConfig's fields but input and output size, or hidden and
-            num_layers of the LSTM.
+            num_layers of the LSTM, or hidden of the RNN.
         seed: whole number all randomness of the run is derived from.
         batch_size: sequences per update.
         max_updates: updates (steps of the optimizer) after which the run ends in any case.
@@ -133,8 +138,8 @@ class TrainConfig:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
         if not isinstance(self.mixed_lengths, bool):
             raise ValueError(f"mixed_lengths must be true or false; got {self.mixed_lengths!r}")
-        if self.model == "lstm" and self.engine != "auto":
-            raise ValueError(f"engine must be 'auto' for the lstm; got {self.engine!r}")
+        if self.model in BASELINE_SIZES and self.engine != "auto":
+            raise ValueError(f"engine must be 'auto' for the {self.model}; got {self.engine!r}")
         engines.check_name(self.engine)
         self._complete_task()
         self._complete_model()
@@ -193,15 +198,15 @@ class TrainConfig:
         options = checked_mapping("model_options", self.model_options)
         task = self.make_task()
         sizes: dict[str, Any] = {"input_size": len(task.input_channels), "output_size": len(task.output_channels)}
-        if self.model == "lstm":
-            check_names("model_options", options, tuple(LSTM_SIZES))
-            completed = {**LSTM_SIZES, **options}
+        if self.model in BASELINE_SIZES:
+            usual = BASELINE_SIZES[self.model]
+            check_names("model_options", options, tuple(usual))
+            completed = {**usual, **options}
             for name, value in completed.items():
                 check_whole(name, value, 1)
-            if self.train_slots is not None:
-                raise ValueError(f"train_slots must be None for the lstm, which has no memory; got {self.train_slots}")
-            if self.spare_slots is not None:
-                raise ValueError(f"spare_slots must be None for the lstm, which has no memory; got {self.spare_slots}")
+            for name in ("train_slots", "spare_slots"):
+                if (given := getattr(self, name)) is not None:
+                    raise ValueError(f"{name} must be None for the {self.model}, which has no memory; got {given}")
         else:
             known = tuple(f.name for f in dataclasses.fields(MachineConfig) if f.name not in sizes)
             check_names("model_options", options, known)

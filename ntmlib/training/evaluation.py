@@ -132,7 +132,7 @@ def evaluate(
     """Try a machine on fresh sequences.
 
     Args:
-        machine: an ``NTM`` or an ``LSTM``.
+        machine: an ``NTM``, or a baseline without memory.
         task: what it should do.
         length: length of every sequence, in the task's unit, also beyond what was trained;
             by default each draws its own as in training.

@@ -1,7 +1,7 @@
 """What a machine trained on a task is asked afterwards: the paper's conditions, and some beyond."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -49,6 +49,15 @@ GENERALISATION = (
     *(Question(f"length {length}", length, length + ROOM) for length in (40, 50, 100, 200, 500)),
     *(Question(f"length {length}, 700 slots", length, FIXED_SLOTS) for length in (50, 100, 500)),
 )
+# A text is judged at its end, whatever steps were scored in training. Twice the length trained on has more sequences,
+# because the answer is one bit a text and 99 % of them should be right.
+RECOGNITION = (
+    GENERALISATION[0],
+    *(
+        replace(question, task_options=MappingProxyType({"scored": "end"}))
+        for question in (Question("length 80", 80, 80 + ROOM, 500), *GENERALISATION[1:])
+    ),
+)
 
 EXAMINATIONS: dict[str, tuple[Question, ...]] = {
     "copy": (
@@ -72,7 +81,7 @@ EXAMINATIONS: dict[str, tuple[Question, ...]] = {
         Question("1,000 symbols", 1000, num_sequences=20),
         Question("1,000 symbols, up to 40 pairs a block", 1000, num_sequences=20, task_options={"max_pairs": 40}),
     ),
-    "recognition": GENERALISATION,
+    "recognition": RECOGNITION,
     "next_symbols": (
         Question("as trained", num_sequences=5000),
         Question("lengths 52 to 100", None, 100 + ROOM, 5000, MappingProxyType({"min_length": 52, "max_length": 100})),

@@ -12,6 +12,13 @@ from ntmlib.training.presets.baseline import (
     priority_sort_lstm_quick,
     repeat_copy_lstm_quick,
 )
+from ntmlib.training.presets.languages import (
+    CHOMSKY,
+    next_symbols_lstm_quick,
+    next_symbols_quick,
+    recognition_lstm_quick,
+    recognition_quick,
+)
 from ntmlib.training.presets.paper import (
     associative_recall_lstm_paper,
     associative_recall_paper,
@@ -75,6 +82,9 @@ PRESETS: dict[str, dict[str, Preset]] = {
     },
     "one_two_ax": {"quick": one_two_ax_quick, "lstm-quick": one_two_ax_lstm_quick},
     "n_back": {"quick": n_back_quick, "lstm-quick": n_back_lstm_quick},
+    "recognition": {"quick": recognition_quick, "lstm-quick": recognition_lstm_quick},
+    "next_symbols": {"quick": next_symbols_quick, "lstm-quick": next_symbols_lstm_quick},
+    **CHOMSKY,
 }
 
 

@@ -1,0 +1,33 @@
+"""The files in data/sweeps: each can be read, and those of the formal languages leave none out."""
+
+from pathlib import Path
+
+import pytest
+
+from ntmlib.sweeps import read_sweep
+from ntmlib.tasks import CHOMSKY, LANGUAGES
+
+FOLDER = Path(__file__).parents[1] / "data" / "sweeps"
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.toml")), ids=lambda file: file.stem)
+def test_a_file_is_named_as_its_sweep_and_says_first_what_it_is(file):
+    assert read_sweep(file).name == file.stem
+    assert file.read_text("utf-8").startswith("# ")
+
+
+def test_every_task_of_the_hierarchy_has_a_file_with_seeds_no_setting_was_chosen_on():
+    sweeps = [read_sweep(file) for file in FOLDER.glob("chomsky-*.toml")]
+    assert {sweep.task for sweep in sweeps if sweep.preset == "quick"} == {task.name for task in CHOMSKY}
+    assert {sweep.seeds for sweep in sweeps} == {(1, 2, 3, 4, 5)}
+
+
+def test_the_file_of_recognition_has_every_language():
+    sweep = read_sweep(FOLDER / "recognition-languages.toml")
+    assert sweep.grid["task_options.language"] == tuple(LANGUAGES)
+    assert {cell.config.task_options["scored"] for cell in sweep.cells} == {"prefixes"}
+
+
+def test_the_brackets_are_those_of_suzgun():
+    config = read_sweep(FOLDER / "next-symbols-feedforward.toml").cells[0].config
+    assert dict(config.task_options) == {"min_length": 2, "max_length": 50, "kinds": 2}
