@@ -30,4 +30,5 @@ def test_the_file_of_recognition_has_every_language():
 
 def test_the_brackets_are_those_of_suzgun():
     config = read_sweep(FOLDER / "next-symbols-feedforward.toml").cells[0].config
-    assert dict(config.task_options) == {"min_length": 2, "max_length": 50, "kinds": 2}
+    sizes = {"min_length": 2, "max_length": 50, "kinds": 2}
+    assert sizes.items() <= dict(config.task_options).items()
