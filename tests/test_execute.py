@@ -135,7 +135,9 @@ def wait_for(condition, seconds: float) -> bool:
 )
 def test_a_stopped_run_leaves_no_kernel_and_no_page(tmp_path, number, status):
     write_notebook(tmp_path / "notebooks", "01-sleeps", SLEEPER)
-    program = "import sys; from ntmlib.workbook.report import run_report\nsys.exit(run_report())"
+    # A test run that a shell has put into the background ignores SIGINT, and so would this program.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{listen}\nimport sys; from ntmlib.workbook.report import run_report\nsys.exit(run_report())"
     run = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     note = tmp_path / "notebooks" / "kernel.pid"
     assert wait_for(lambda: note.exists() and note.read_text(), 60)
