@@ -118,9 +118,7 @@ class NTMCell(nn.Module):
         nn.init.xavier_uniform_(self.heads.weight, gain=1.4, generator=generator)
         with torch.no_grad():
             self.heads.bias.copy_(self.layout.tape_bias() if config.head_init == "tape" else torch.zeros(()))
-        self.output = uniform_linear(
-            config.hidden + read_size, config.output_hidden or config.output_size, generator
-        )
+        self.output = uniform_linear(config.hidden + read_size, config.output_hidden or config.output_size, generator)
         self._build_start(config, generator)
         if config.output_hidden:
             self.output_after_hidden = uniform_linear(config.output_hidden, config.output_size, generator)
