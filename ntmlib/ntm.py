@@ -37,7 +37,7 @@ class NTM(nn.Module):
         input_size: channels of the external input.
         output_size: channels of the external output.
         controller, hidden, num_layers, slots, width, num_heads, num_shifts, memory_init,
-            weighting_init, head_init: see ``MachineConfig``.
+            weighting_init, head_init, output_hidden: see ``MachineConfig``.
         generator: draws the first weights; without one, a generator seeded with 0.
 
     Example:
@@ -64,6 +64,7 @@ class NTM(nn.Module):
         memory_init: str = "constant",
         weighting_init: str = "one_hot",
         head_init: str = "neutral",
+        output_hidden: int = 0,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -81,6 +82,7 @@ class NTM(nn.Module):
             memory_init,
             weighting_init,
             head_init,
+            output_hidden,
         )
         self.cell = NTMCell(config, generator or torch.Generator().manual_seed(0))
 
@@ -191,7 +193,7 @@ class NTM(nn.Module):
         """Return the parameters by part: ``controller``, ``heads``, ``output`` and ``initial`` state."""
         groups: dict[str, list[nn.Parameter]] = {"controller": [], "heads": [], "output": [], "initial": []}
         for name, parameter in self.cell.named_parameters():
-            part = "initial" if "initial_" in name else name.split(".")[0]
+            part = "initial" if "initial_" in name else name.split(".")[0].removesuffix("_after_hidden")
             groups[part].append(parameter)
         return groups
 

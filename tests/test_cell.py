@@ -126,6 +126,7 @@ def test_a_size_of_another_type_is_refused_where_types_are_not_checked(value):
     [
         ({"num_shifts": 2}, "num_shifts must be odd.*got 2"),
         ({"num_shifts": 9}, r"num_shifts must be at most slots \(7\); got 9"),
+        ({"output_hidden": -1}, r"output_hidden \(where it is not 0\) must be a whole number of at least 1; got -1"),
         ({"controller": "gru"}, "controller must be one of 'feedforward', 'lstm'; got 'gru'"),
         ({"memory_init": "zero"}, "memory_init must be one of 'constant', 'learned', 'random'; got 'zero'"),
         ({"weighting_init": "flat"}, "weighting_init must be one of 'one_hot', 'learned', 'uniform'; got 'flat'"),
@@ -134,6 +135,24 @@ def test_a_size_of_another_type_is_refused_where_types_are_not_checked(value):
 def test_a_setting_out_of_range_is_refused_by_name(change, message):
     with pytest.raises(ValueError, match=message):
         replace(SMALL, **change)
+
+
+def test_a_hidden_layer_of_the_output_combines_what_was_read_with_the_hidden_vector():
+    """By hand: rectified affine map of both, then an affine map; nothing of it goes back into the machine."""
+    cell = NTMCell(replace(SMALL, output_hidden=6), torch.Generator().manual_seed(0))
+    plain = NTMCell(SMALL, torch.Generator().manual_seed(0))
+    plain.load_state_dict({**plain.state_dict(), **{n: p for n, p in cell.state_dict().items() if "output" not in n}})
+    features = torch.rand(2, 3, generator=torch.Generator().manual_seed(1))
+    logits, state, record = cell.step(features, cell.initial_state(2))
+    _, same_state, _ = plain.step(features, plain.initial_state(2))
+    torch.testing.assert_close(state.memory, same_state.memory, atol=0, rtol=0)
+
+    start = cell.initial_state(2)
+    hidden, _ = cell.controller(torch.cat([features, start.read_vector.flatten(1)], -1), start.controller)
+    together = torch.cat([hidden, record.read_vector.flatten(1)], -1)
+    rectified = (together @ cell.output.weight.T + cell.output.bias).clamp_min(0)
+    expected = rectified @ cell.output_after_hidden.weight.T + cell.output_after_hidden.bias
+    torch.testing.assert_close(logits, expected)
 
 
 def test_a_config_survives_the_way_through_plain_values():

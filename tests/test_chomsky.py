@@ -122,6 +122,22 @@ DEFINITIONS: dict[str, Callable[[str], str]] = {
 }
 
 
+def signed_total(left: str) -> int:
+    """What the digits of an unfinished left side come to: x is 0, whatever is open is closed, nothing waits."""
+    closed = left.replace("x", "0") + ")" * (left.count("(") - left.count(")"))
+    return value(closed) % 5
+
+
+def value_since_the_innermost_bracket(text: str) -> int:
+    depth, start = 0, 0
+    for place in reversed(range(len(text))):
+        depth += {")": 1, "(": -1}.get(text[place], 0)
+        if depth < 0:
+            start = place + 1
+            break
+    return value(text[start:]) % 5
+
+
 def read(task, batch: Batch) -> list[tuple[str, str, str]]:
     """Text, scored answer and what follows it, of each sequence; the layout in time is checked on the way."""
     inputs = ["." if name == "empty" else LETTERS.get(name, name) for name in task.input_channels]
@@ -347,3 +363,40 @@ def test_the_order_is_that_of_the_published_levels(name):
     published = 0.2 if name in ("modular_arithmetic", "cycle_navigation", "modular_arithmetic_brackets") else 0.5
     published = 0.2 if name in ("solve_equation", "bucket_sort") else published
     assert make(name).chance_right == published
+
+
+@pytest.mark.parametrize(
+    ("name", "asked_at", "expected"),
+    [
+        ("modular_arithmetic_brackets", "01234)", value_since_the_innermost_bracket),
+        ("solve_equation", "01234", signed_total),
+    ],
+)
+@pytest.mark.parametrize("length", [1, 3, 5, 12, 39, 40, 120])
+def test_with_parts_the_machine_is_asked_on_the_way_about_the_same_texts(name, asked_at, expected, length):
+    plain, task = make(name), make(name, scored="parts")
+    published, batch = (one.sample(20, generator=seeded(), length=length) for one in (plain, task))
+    assert torch.equal(published.inputs, batch.inputs)
+    assert torch.equal(published.lengths, batch.lengths)
+    last = torch.arange(20), batch.lengths - 1
+    assert torch.equal(published.targets[last], batch.targets[last])
+    assert bool(batch.mask[last].all())
+    for row, mask, targets, steps in zip(batch.inputs, batch.mask, batch.targets, batch.lengths, strict=True):
+        text = "".join(task.input_channels[channel] for channel in row[: steps - 1].argmax(1).tolist())
+        end = text.find("=") if "=" in text else len(text)
+        is_equation = name == "modular_arithmetic_brackets" or "=" in text
+        places = [place for place in range(end) if text[place] in asked_at and is_equation]
+        assert mask[: steps - 1].nonzero().flatten().tolist() == places
+        assert targets[places].argmax(1).tolist() == [expected(text[: place + 1]) for place in places]
+
+
+def test_a_guess_pays_for_every_part_that_is_asked():
+    task = make("solve_equation", scored="parts", min_length=12, max_length=12)
+    asked = task.sample(2048, generator=seeded(1)).mask.sum() / 2048
+    assert task.chance_bits == pytest.approx(np.log2(5) * float(asked), rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["modular_arithmetic_brackets", "solve_equation"])
+def test_another_way_to_score_is_refused(name):
+    with pytest.raises(ValueError, match="scored must be one of end, parts; got 'prefixes'"):
+        make(name, scored="prefixes")

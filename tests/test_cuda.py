@@ -56,6 +56,7 @@ def largest_error(case: dict[str, Any], dtype: torch.dtype, device: torch.device
         a_case(batch=3, lengths=[1, 6, 5], **FEED_FORWARD, num_layers=3, num_heads=3),
         a_case(**FEED_FORWARD, slots=1, width=1, num_shifts=1, hidden=1, input_size=1, output_size=1),
         a_case(time=2, **LSTM, slots=33, width=17, hidden=40, num_shifts=7),
+        a_case(batch=3, lengths=[2, 6, 0], **FEED_FORWARD, output_hidden=8),
     ],
 )
 def test_results_and_gradients_are_those_of_the_reference(case, dtype, gpu):
@@ -100,10 +101,14 @@ def gradients_of(loss: torch.Tensor, machine: ntmlib.NTM) -> list[torch.Tensor]:
 
 
 @pytest.mark.slow
-def test_machines_that_share_a_launch_do_not_see_each_other(gpu):
+@pytest.mark.parametrize("output_hidden", [0, 5])
+def test_machines_that_share_a_launch_do_not_see_each_other(gpu, output_hidden):
     """Three machines of one shape give what each gives by itself, gradients included."""
     alone = [
-        ntmlib.NTM(4, 3, "lstm", hidden=7, slots=6, width=3, generator=torch.Generator().manual_seed(seed))
+        ntmlib.NTM.from_config(
+            MachineConfig(4, 3, "lstm", hidden=7, slots=6, width=3, output_hidden=output_hidden),
+            torch.Generator().manual_seed(seed),
+        )
         for seed in range(3)
     ]
     machines = [machine.to(gpu, torch.float64) for machine in alone]

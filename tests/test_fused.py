@@ -39,6 +39,7 @@ def cases(draw: st.DrawFn, max_time: int = 30) -> dict[str, Any]:
         num_shifts=draw(st.sampled_from([n for n in (1, 3, 5, 7) if n <= slots])),
         memory_init=draw(st.sampled_from(MEMORY_INITS)),
         weighting_init=draw(st.sampled_from(WEIGHTING_INITS)),
+        output_hidden=draw(st.sampled_from([0, 0, 1, 9])),
     )
     batch, time = draw(st.integers(1, 19)), draw(st.integers(1, max_time))
     ragged = st.lists(st.integers(0, time), min_size=batch, max_size=batch)

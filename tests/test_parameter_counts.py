@@ -67,6 +67,8 @@ def test_the_parameter_table_names_the_parts(controller):
     machine = NTM(
         3, 2, controller, hidden=8, slots=9, width=4, num_heads=2, memory_init="learned", weighting_init="learned"
     )
+    with_hidden = NTM(3, 2, controller, hidden=8, slots=9, width=4, output_hidden=5)
+    assert with_hidden.parameter_table()["output"] == 5 * (8 + 4 + 1) + 2 * (5 + 1)
     table, groups = machine.parameter_table(), machine.parameter_groups()
     assert list(table) == list(groups) == ["controller", "heads", "output", "initial"]
     assert sum(len(group) for group in groups.values()) == len(list(machine.parameters()))

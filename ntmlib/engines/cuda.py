@@ -97,8 +97,13 @@ def unroll_many(
     per_cell = [support.parameters(cell) for cell in cells]
     parameters = [torch.stack(same) if len(same) > 1 else same[0][None] for same in zip(*per_cell, strict=True)]
     recording = torch.is_grad_enabled()
-    results = _Unroll.apply(cells[0].config, lengths, recording, inputs, *support.parts(state), *parameters)
-    logits, memory, read_weighting, write_weighting, read_vector, *controller = results
+    results = _Unroll.apply(
+        cells[0].config.up_to_output_hidden, lengths, recording, inputs, *support.parts(state), *parameters
+    )
+    features, memory, read_weighting, write_weighting, read_vector, *controller = results
+    shares = [None] * len(cells) if lengths is None else lengths.chunk(len(cells))
+    finished = zip(cells, features.chunk(len(cells)), shares, strict=True)
+    logits = torch.cat([support.finish(cell, part, share) for cell, part, share in finished])
     return logits, MachineState(memory, read_weighting, write_weighting, read_vector, tuple(controller))
 
 

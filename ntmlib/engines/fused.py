@@ -53,11 +53,12 @@ def unroll(
     else:
         steps = torch.full((inputs.shape[0],), inputs.shape[1], device="cpu")
     tensors = (inputs, *support.parts(state), *support.parameters(cell))
-    results = _Unroll.apply(cell.config, steps.numpy().astype(np.int64), *tensors)
+    results = _Unroll.apply(cell.config.up_to_output_hidden, steps.numpy().astype(np.int64), *tensors)
     if order is not None:
         back = order.argsort()
         results = tuple(result[back] for result in results)
-    logits, memory, read_weighting, write_weighting, read_vector, *controller = results
+    features, memory, read_weighting, write_weighting, read_vector, *controller = results
+    logits = support.finish(cell, features, lengths)
     return logits, MachineState(memory, read_weighting, write_weighting, read_vector, tuple(controller))
 
 

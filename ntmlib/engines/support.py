@@ -24,6 +24,17 @@ def parameters(cell: NTMCell) -> list[Tensor]:
     return [tensor for linear in linears(cell) for tensor in (linear.weight, linear.bias)]
 
 
+def finish(cell: NTMCell, features: Tensor, lengths: Tensor | None) -> Tensor:
+    """Turn what a compiled engine gives, which knows no hidden layer of the output, into logits of every step."""
+    if not cell.config.output_hidden:
+        return features
+    logits = cell.finish(features)
+    if lengths is None:
+        return logits
+    ended = torch.arange(features.shape[1], device=features.device) >= lengths.to(features.device)[:, None]
+    return logits.masked_fill(ended[..., None], 0.0)
+
+
 def parts(state: MachineState) -> tuple[Tensor, ...]:
     """Return the tensors of a state, in the order in which the engines take them."""
     return state.memory, state.read_weighting, state.write_weighting, state.read_vector, *state.controller

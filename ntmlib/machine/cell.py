@@ -93,7 +93,8 @@ class NTMCell(nn.Module):
     Order of a step: the controller sees the input and the last read vectors; the
     write heads find their slots in the memory of the last step and change it; the
     read heads find theirs in the changed memory; the output is an affine map of the
-    controller's hidden vector and the new read vectors.
+    controller's hidden vector and the new read vectors, or with ``output_hidden`` a
+    layer more: an affine map, rectified, and another one.
 
     Differs from the paper, which leaves the order of reading and writing open:
     writing comes first, so that what is written can be read in the same step
@@ -117,8 +118,10 @@ class NTMCell(nn.Module):
         nn.init.xavier_uniform_(self.heads.weight, gain=1.4, generator=generator)
         with torch.no_grad():
             self.heads.bias.copy_(self.layout.tape_bias() if config.head_init == "tape" else torch.zeros(()))
-        self.output = uniform_linear(config.hidden + read_size, config.output_size, generator)
+        self.output = uniform_linear(config.hidden + read_size, config.output_hidden or config.output_size, generator)
         self._build_start(config, generator)
+        if config.output_hidden:
+            self.output_after_hidden = uniform_linear(config.output_hidden, config.output_size, generator)
 
     def _build_start(self, config: MachineConfig, generator: torch.Generator) -> None:
         """Make what the first state is built from."""
@@ -194,9 +197,13 @@ class NTMCell(nn.Module):
         read_vector = read(memory, read_record.weighting)
 
         reads = rearrange(read_vector, "batch heads width -> batch (heads width)")
-        logits = self.output(torch.cat([hidden, reads], -1))
+        logits = self.finish(self.output(torch.cat([hidden, reads], -1)))
         new_state = MachineState(memory, read_record.weighting, write_record.weighting, read_vector, controller)
         return logits, new_state, Record(read_record, write_record, told.erase, told.add, read_vector, memory)
+
+    def finish(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch outputs"]:
+        """Turn what the layer called ``output`` gives into logits; with no hidden layer there, they are that."""
+        return self.output_after_hidden(features.relu()) if self.config.output_hidden else features
 
     def resized(self, slots: int, *, shared: bool = False) -> "NTMCell":
         """Return a copy of this cell with another number of slots; it has its own weights, or shares these."""

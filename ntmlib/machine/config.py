@@ -1,6 +1,6 @@
 """The shape of a machine, checked before anything is built."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 CONTROLLERS = ("feedforward", "lstm")
@@ -30,6 +30,9 @@ class MachineConfig:
         head_init: what the heads do before they have learned anything. ``"neutral"``: nothing in particular (all
             biases are zero). ``"tape"``: write heads lean towards stepping to the next slot, read heads look
             sharply for their key, as a tape and an index would; a leaning only, all of it is learned on.
+        output_hidden: units of a hidden layer between controller and read vectors and the output. 0 for none, as in
+            the paper: then the output is an affine map of both, and an answer that needs the two together in another
+            way, such as the sum of two digits modulo 2, has to wait for the next step.
 
     Raises:
         ValueError: a value is out of its range; the message names it.
@@ -47,6 +50,7 @@ class MachineConfig:
     memory_init: str = "constant"
     weighting_init: str = "one_hot"
     head_init: str = "neutral"
+    output_hidden: int = 0
 
     def __post_init__(self) -> None:
         for name in ("input_size", "output_size", "hidden", "num_layers", "slots", "width", "num_heads", "num_shifts"):
@@ -55,6 +59,8 @@ class MachineConfig:
         check_choice("memory_init", self.memory_init, MEMORY_INITS)
         check_choice("weighting_init", self.weighting_init, WEIGHTING_INITS)
         check_choice("head_init", self.head_init, HEAD_INITS)
+        if self.output_hidden != 0 or isinstance(self.output_hidden, bool):
+            check_positive("output_hidden (where it is not 0)", self.output_hidden)
         if self.num_shifts % 2 == 0:
             raise ValueError(f"num_shifts must be odd, so that one of the shifts is 'stay'; got {self.num_shifts}")
         if self.num_shifts > self.slots:
@@ -64,6 +70,14 @@ class MachineConfig:
     def depends_on_slots(self) -> bool:
         """Whether a parameter's shape contains the number of slots, which then cannot be changed."""
         return self.memory_init == "learned" or self.weighting_init == "learned"
+
+    @property
+    def up_to_output_hidden(self) -> "MachineConfig":
+        """The part of the machine before the hidden layer of the output, as a machine of its own.
+
+        Nothing of what comes after goes back into the machine, so engines need not know of it.
+        """
+        return replace(self, output_size=self.output_hidden, output_hidden=0) if self.output_hidden else self
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for JSON."""

@@ -1,6 +1,6 @@
 """What a machine trained on a task is asked afterwards: the paper's conditions, and some beyond."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -49,14 +49,19 @@ GENERALISATION = (
     *(Question(f"length {length}", length, length + ROOM) for length in (40, 50, 100, 200, 500)),
     *(Question(f"length {length}, 700 slots", length, FIXED_SLOTS) for length in (50, 100, 500)),
 )
+
+
+def _at_the_end(questions: Sequence[Question]) -> tuple[Question, ...]:
+    """Ask for what comes when the text is over, whatever was asked on the way in training."""
+    return tuple(replace(question, task_options=MappingProxyType({"scored": "end"})) for question in questions)
+
+
+EXPRESSIONS = (GENERALISATION[0], *_at_the_end(GENERALISATION[1:]))
 # A text is judged at its end, whatever steps were scored in training. Twice the length trained on has more sequences,
 # because the answer is one bit a text and 99 % of them should be right.
 RECOGNITION = (
     GENERALISATION[0],
-    *(
-        replace(question, task_options=MappingProxyType({"scored": "end"}))
-        for question in (Question("length 80", 80, 80 + ROOM, 500), *GENERALISATION[1:])
-    ),
+    *_at_the_end((Question("length 80", 80, 80 + ROOM, 500), *GENERALISATION[1:])),
 )
 
 EXAMINATIONS: dict[str, tuple[Question, ...]] = {
@@ -87,6 +92,8 @@ EXAMINATIONS: dict[str, tuple[Question, ...]] = {
         Question("lengths 52 to 100", None, 100 + ROOM, 5000, MappingProxyType({"min_length": 52, "max_length": 100})),
     ),
     **{task.name: GENERALISATION for task in tasks.CHOMSKY},
+    "modular_arithmetic_brackets": EXPRESSIONS,
+    "solve_equation": EXPRESSIONS,
     "n_back": (Question("as trained"), Question("200 symbols", 200, num_sequences=20)),
 }
 

@@ -26,6 +26,8 @@ class Drawn:
         answer: ``[batch, symbols]``.
         answer_lengths: symbols of each answer.
         scored: how many of them count, from the first on; None for all.
+        on_the_way: ``[batch, symbols]``, for each symbol of a text what should be answered at its step, NOTHING where
+            nothing should; None where there are no answers before the text is over.
     """
 
     text: np.ndarray
@@ -33,6 +35,7 @@ class Drawn:
     answer: np.ndarray
     answer_lengths: np.ndarray
     scored: np.ndarray | None = None
+    on_the_way: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,9 @@ class Transduction(ABC):
         place = (steps - start).clip(0, drawn.answer.shape[1] - 1)
         wanted = np.where(writing, drawn.answer[rows, place], NOTHING)
         scored = writing if drawn.scored is None else writing & (steps < start + drawn.scored[:, None])
+        if drawn.on_the_way is not None:
+            wanted[:, :longest] = np.where(reading[:, :longest], drawn.on_the_way[:, :longest], wanted[:, :longest])
+            scored = scored | (reading & (wanted != NOTHING))
         return Batch(
             _one_hot(shown, len(self.input_channels)),
             _one_hot(wanted, len(self.answer_symbols)),
@@ -162,11 +168,12 @@ class Terminated(Transduction):
 
     def mean_scored(self) -> float:
         """Mean number of scored steps, ``$`` included: estimated from 2,048 sequences, always the same."""
-        return _mean_scored(self)
+        return count_scored(self)
 
 
 @lru_cache(maxsize=256)
-def _mean_scored(task: Terminated) -> float:
+def count_scored(task: Transduction) -> float:
+    """Mean number of scored steps, estimated from 2,048 sequences, always the same."""
     batch = task.sample(SEQUENCES_COUNTED, generator=torch.Generator().manual_seed(0))
     return float(batch.mask.sum()) / SEQUENCES_COUNTED
 

@@ -1,17 +1,29 @@
 """Context-free, deterministic: a stack is enough."""
 
 import random
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ntmlib.tasks.chomsky.base import Drawn, Terminated, Transduction, close, draw_below, draw_symbols, single
+from ntmlib.tasks.chomsky.base import (
+    NOTHING,
+    Drawn,
+    Terminated,
+    Transduction,
+    close,
+    count_scored,
+    draw_below,
+    draw_symbols,
+    single,
+)
 
 MODULUS = 5
 POP, PUSH_0 = 2, 3
 DIGITS = ("0", "1", "2", "3", "4")
 HIGHEST_SEED = 2**62
+SCORED = ("end", "parts")
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,42 @@ class StackManipulation(Terminated):
 
 
 @dataclass(frozen=True)
-class ModularArithmeticBrackets(Transduction):
+class _Expressions(Transduction):
+    """A task about expressions with brackets, of whose parts the values may be asked too.
+
+    Only at the end of a text is an answer asked in the published task. With ``scored="parts"`` the machine says on the
+    way what it should have found out so far: the same inputs, more to learn from. The examination asks for the end.
+    """
+
+    scored: str = "end"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scored not in SCORED:
+            raise ValueError(f"scored must be one of {', '.join(SCORED)}; got {self.scored!r}")
+
+    def mean_scored(self) -> float:
+        """Mean number of scored steps: with ``"parts"`` estimated from 2,048 sequences, always the same."""
+        return super().mean_scored() if self.scored == "end" else count_scored(self)
+
+    def _as_drawn(self, pairs: list[tuple[str, int]], lengths: np.ndarray) -> Drawn:
+        number = {symbol: index for index, symbol in enumerate(self.text_symbols)}
+        text = np.zeros((len(pairs), int(lengths.max())), dtype=np.int64)
+        values = np.full(text.shape, NOTHING)
+        for row, parts, (written, _) in zip(text, values, pairs, strict=True):
+            row[: len(written)] = [number[symbol] for symbol in written]
+            if self.scored == "parts":
+                parts[: len(written)] = self._values_on_the_way(written)
+        answer = np.array([value for _, value in pairs])
+        return Drawn(text, lengths, **single(answer), on_the_way=values if self.scored == "parts" else None)
+
+    @abstractmethod
+    def _values_on_the_way(self, text: str) -> list[int]:
+        """Say what should be answered at each symbol, NOTHING where nothing should."""
+
+
+@dataclass(frozen=True)
+class ModularArithmeticBrackets(_Expressions):
     """Say what an expression with brackets comes to, modulo 5.
 
     For ``length`` 10::
@@ -102,6 +149,17 @@ class ModularArithmeticBrackets(Transduction):
     to ``length - 4`` symbols, evenly, the right one the rest. So all brackets are written, and
     no operator takes precedence. The published alphabet has an ``x`` that is never shown; its
     input channel is kept.
+
+    With ``scored="parts"`` each digit and each closing bracket asks for the value of what was
+    read since the innermost bracket that is open, modulo 5::
+
+        step    0 1 2 3 4 5 6 7 8 9 10
+        input   ( ( - 2 ) * ( 4 ) ) .
+        target        3 3     4 2 2 2
+        scored        # #     # # # #
+
+    Args:
+        scored: the ``"end"``, as published, or the ``"parts"`` too.
     """
 
     name = "modular_arithmetic_brackets"
@@ -111,11 +169,14 @@ class ModularArithmeticBrackets(Transduction):
 
     def _draw(self, lengths: np.ndarray, generator: torch.Generator) -> Drawn:
         dice = _dice(generator)
-        return _as_drawn([_expression(int(length), "+-*", dice) for length in lengths], lengths, self.text_symbols)
+        return self._as_drawn([_expression(int(length), "+-*", dice) for length in lengths], lengths)
+
+    def _values_on_the_way(self, text: str) -> list[int]:
+        return values_of_parts(text)
 
 
 @dataclass(frozen=True)
-class SolveEquation(Transduction):
+class SolveEquation(_Expressions):
     """Say which digit ``x`` stands for in an equation modulo 5.
 
     For ``length`` 12::
@@ -130,6 +191,17 @@ class SolveEquation(Transduction):
     of its digits stands ``x``: the first one at or after a place drawn evenly, from the start
     again if there is none. Texts of fewer than 3 symbols are no equations: they are zeros, and
     the answer is 0.
+
+    With ``scored="parts"`` each digit of the left side asks for the sum of all digits so far,
+    each with the sign that its brackets give it, modulo 5; ``x`` counts as 0 and is not asked::
+
+        step    0 1 2 3 4 5 6 7 8 9 10 11 12
+        input   ( ( - x ) + ( 4 ) ) =  2  .
+        target                4           2
+        scored                #           #
+
+    Args:
+        scored: the ``"end"``, as published, or the ``"parts"`` too.
     """
 
     name = "solve_equation"
@@ -139,7 +211,10 @@ class SolveEquation(Transduction):
 
     def _draw(self, lengths: np.ndarray, generator: torch.Generator) -> Drawn:
         dice = _dice(generator)
-        return _as_drawn([_equation(int(length), dice) for length in lengths], lengths, self.text_symbols)
+        return self._as_drawn([_equation(int(length), dice) for length in lengths], lengths)
+
+    def _values_on_the_way(self, text: str) -> list[int]:
+        return totals_so_far(text)
 
 
 def _dice(generator: torch.Generator) -> random.Random:
@@ -172,9 +247,60 @@ def _equation(length: int, dice: random.Random) -> tuple[str, int]:
     return f"{left[:place]}x{left[place + 1 :]}={value}", int(left[place])
 
 
-def _as_drawn(pairs: list[tuple[str, int]], lengths: np.ndarray, symbols: tuple[str, ...]) -> Drawn:
-    number = {symbol: index for index, symbol in enumerate(symbols)}
-    text = np.zeros((len(pairs), int(lengths.max())), dtype=np.int64)
-    for row, (written, _) in zip(text, pairs, strict=True):
-        row[: len(written)] = [number[symbol] for symbol in written]
-    return Drawn(text, lengths, **single(np.array([value for _, value in pairs])))
+def values_of_parts(text: str) -> list[int]:
+    """Say at each digit and closing bracket what was read since the innermost bracket that is open, modulo 5.
+
+    Elsewhere it says NOTHING.
+    """
+    values: list[int] = []
+    waiting: list[tuple[int, str]] = []  # what stood before each open bracket: a value, and the operator behind it
+    value, operator, sign = 0, "+", 1
+    for place, symbol in enumerate(text):
+        if symbol == "(":
+            waiting.append((value, operator))
+            value, operator = 0, "+"
+        elif _is_sign(text, place):
+            sign = -1
+        elif symbol in "+-*":
+            operator = symbol
+        else:
+            right = value if symbol == ")" else sign * int(symbol)
+            if symbol == ")":
+                value, operator = waiting.pop()
+            value = {"+": value + right, "-": value - right, "*": value * right}[operator] % MODULUS
+            sign = 1
+        values.append(value if symbol in (*DIGITS, ")") else NOTHING)
+    return values
+
+
+def totals_so_far(text: str) -> list[int]:
+    """Say at each digit what all digits so far come to, modulo 5, each with the sign that its brackets give it.
+
+    The unknown ``x`` counts as 0; from the equals sign on it says NOTHING, as everywhere else.
+    """
+    totals: list[int] = []
+    waiting: list[int] = []  # the sign in force outside of each open bracket
+    outside = sign = 1
+    total = 0
+    left, is_equation, _ = text.partition("=")
+    if not is_equation:  # too short to be one
+        return [NOTHING] * len(text)
+    for place, symbol in enumerate(left):
+        if symbol == "(":
+            waiting.append(outside)
+            outside = sign
+        elif symbol == ")":
+            sign = outside = waiting.pop()
+        elif _is_sign(left, place):
+            sign = -sign
+        elif symbol in "+-":
+            sign = outside if symbol == "+" else -outside
+        elif symbol in DIGITS:
+            total = (total + sign * int(symbol)) % MODULUS
+        totals.append(total if symbol in DIGITS else NOTHING)
+    return totals + [NOTHING] * (len(text) - len(totals))
+
+
+def _is_sign(text: str, place: int) -> bool:
+    """Say whether a minus belongs to the digit behind it, rather than standing between two expressions."""
+    return text[place] == "-" and (place == 0 or text[place - 1] in "(+-*")

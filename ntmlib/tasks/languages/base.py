@@ -80,6 +80,13 @@ class Language(ABC):
         whole = [self.are_members(texts[:, :end], np.full(len(texts), end)) for end in range(1, texts.shape[1] + 1)]
         return np.stack(whole, 1)
 
+    def hopeful(self, texts: np.ndarray) -> np.ndarray:
+        """Say of the first symbol of each row, the first two ... whether something can follow that makes a member.
+
+        In most languages something always can. A member itself is hopeful too.
+        """
+        return np.ones(texts.shape, dtype=bool)
+
     def accepts(self, text: object) -> bool:
         """Say whether a text, which is a string, is in the language, exactly.
 

@@ -39,6 +39,9 @@ class Dyck(Language):
         right, innermost = follow(texts, self.kinds)
         return right & (innermost == NONE_OPEN)
 
+    def hopeful(self, texts: np.ndarray) -> np.ndarray:
+        return follow(texts, self.kinds)[0]
+
 
 NONE_OPEN = -1
 

@@ -42,6 +42,17 @@ class MarkedPalindromes(Language):
         # The only mark of a text that is the same backwards is its own mirror image: it is in the middle.
         return one_mark & _same_backwards(texts, lengths)
 
+    def hopeful(self, texts: np.ndarray) -> np.ndarray:
+        """Before the mark always; behind it, while each symbol mirrors one before the mark."""
+        place, is_mark = np.arange(texts.shape[1]), texts == self.symbols.index("#")
+        marks = is_mark.cumsum(1)
+        mark = np.where(marks > 0, is_mark.argmax(1)[:, None], texts.shape[1])
+        partner = 2 * mark - place
+        mirrored = np.take_along_axis(texts, partner.clip(0, texts.shape[1] - 1), 1)
+        fits = (place <= mark) | ((partner >= 0) & (mirrored == texts))
+        hopeful: np.ndarray = np.logical_and.accumulate((marks <= 1) & fits, 1)
+        return hopeful
+
 
 class Squares(Language):
     """``ww``: a word and the same word again, ``abbabb``. Nothing says where the second one begins."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntmlib.tasks.base import Batch, check_range, draw_lengths
+from ntmlib.tasks.base import BITS, SYMBOLS, Batch, check_range, draw_lengths
 from ntmlib.tasks.languages.base import Language
 from ntmlib.tasks.languages.brackets import Dyck
 from ntmlib.tasks.languages.counting import EqualBlocks
@@ -30,6 +30,8 @@ LANGUAGES: dict[str, Language] = {
     )
 }
 SCORED = ("end", "prefixes")
+VERDICTS = ("member", "open", "never")
+ANSWERS = ("member", "verdict")
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,29 @@ class Recognition:
         target member  . # . . . # #
         scored         # # # # # # #
 
+    With ``answer="verdict"`` there are three answers, of which a step has one, a symbol: the text so
+    far is a ``member``; or it is ``open``, no member, but may become one; or ``never``, which no
+    symbol can mend. The first ``never`` is where a text went wrong. When the text is over, what is
+    no member will never be one::
+
+        step           0 1 2 3 4 5 6
+        input  symbol  ( ) ( ( ) ) .
+               end     . . . . . . #
+        target member  . # . . . # #
+               open    # . # # # . .
+               never   . . . . . . .
+        scored         # # # # # # #
+
+    In parity, even pairs, palindromes and ``ww`` every text is a member or open: there the verdict
+    says no more than a bit does.
+
     Each text is a member or not by the toss of a coin. Those that are not are members in which one
     to three pairs of symbols changed places, so often that they fell out of the language: near
     misses, of the same lengths and with the same symbols. So neither length nor counts give
-    them away, but for two things. In ``parity`` the count is what the language is about, and one
-    symbol is changed instead. And a text that repeats one symbol is always a member, as short
-    members of ``even_pairs``, ``palindromes`` and ``ww`` at times are.
+    them away, but for three things. In ``parity`` the count is what the language is about, and one
+    symbol is changed instead. In ``anbn`` and ``anbncn`` too: half of the near misses have their
+    symbols in order, but one block ends where it should not. And a text that repeats one symbol
+    is always a member but there, as short members of ``even_pairs``, ``palindromes`` and ``ww`` at times are.
 
     ``length`` counts symbols. Where a language has no members of a length, texts are as long as
     the next shorter ones that are, and none is shorter than the shortest that can be spoiled so.
@@ -66,7 +85,8 @@ class Recognition:
 
     Half of the answers are right by a coin, but more than half without a stack. A finite automaton
     that counts the b's at even and at odd places and the length, all modulo 4, is right in 75 to
-    79 % of ``palindromes``, ``marked_palindromes``, ``ww`` and ``anbn``, at every length. In
+    79 % of ``palindromes``, ``marked_palindromes`` and ``ww``, at every length. In ``anbn`` one that
+    sees the order and counts each symbol modulo 4 is right in 93 %. In
     ``dyck_1`` one that counts open brackets to 2 is right in 78 % at lengths up to 40, one that
     counts to 8 in 99.8 %, which at length 100 is 83 % and at length 500 63 %. So a stack shows
     above 80 %, not above 50 %, and with brackets at lengths of hundreds only.
@@ -81,21 +101,23 @@ class Recognition:
         max_length: longest text drawn, in symbols, itself included.
         min_length: shortest text drawn, in symbols.
         scored: which steps are scored: the ``"end"`` only, or all ``"prefixes"`` too.
+        answer: whether a text is a ``"member"``, a bit, or one of three symbols, a ``"verdict"``.
 
     Raises:
-        ValueError: there is no such language or way to score, a length is not a positive whole number, or the
-            lengths are in the wrong order.
+        ValueError: there is no such language, way to score or to answer, a length is not a positive whole number,
+            or the lengths are in the wrong order.
     """
 
     language: str = "parity"
     max_length: int = 40
     min_length: int = 1
     scored: str = "end"
+    answer: str = "member"
 
     name = "recognition"
 
     def __post_init__(self) -> None:
-        for name, choices in (("language", tuple(LANGUAGES)), ("scored", SCORED)):
+        for name, choices in (("language", tuple(LANGUAGES)), ("scored", SCORED), ("answer", ANSWERS)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
         check_range(self)
@@ -111,7 +133,17 @@ class Recognition:
 
     @property
     def output_channels(self) -> tuple[str, ...]:
-        return ("member",)
+        return ("member",) if self.answer == "member" else VERDICTS
+
+    @property
+    def answer_type(self) -> str:
+        """A bit, or a symbol where the answer is a verdict."""
+        return BITS if self.answer == "member" else SYMBOLS
+
+    @property
+    def chance_right(self) -> float:
+        """One half: when a text is over it is a member or not; while it is read, a coin is right less often."""
+        return 0.5
 
     @property
     def chance_bits(self) -> float:
@@ -135,10 +167,14 @@ class Recognition:
             others = self.definition.non_members(lengths[~member], generator)
             texts[~member, : others.shape[1]] = others
         answers = np.zeros((batch_size, texts.shape[1] + 1), dtype=bool)
+        hopeful = np.zeros(answers.shape, dtype=bool)
         if self.scored == "prefixes":
             answers[:, :-1] = self.definition.prefixes(texts)
-        answers[np.arange(batch_size), lengths] = member
-        return self._present(texts, lengths, answers)
+            if self.answer == "verdict":
+                hopeful[:, :-1] = self.definition.hopeful(texts)
+        end = np.arange(batch_size), lengths
+        answers[end], hopeful[end] = member, False
+        return self._present(texts, lengths, answers, hopeful)
 
     def encode(self, text: object) -> Float[Tensor, "1 time features"]:
         """Turn a text into inputs, as if it had been drawn; any string over the alphabet, also the empty one.
@@ -147,8 +183,8 @@ class Recognition:
             ValueError: the text is no string, or has a symbol that is not of the alphabet.
         """
         numbers = self.definition.numbers(text)
-        answers = np.zeros((1, numbers.size + 1), dtype=bool)
-        return self._present(numbers, np.array([numbers.size]), answers).inputs
+        nothing = np.zeros((1, numbers.size + 1), dtype=bool)
+        return self._present(numbers, np.array([numbers.size]), nothing, nothing).inputs
 
     def answers(self, text: object) -> list[bool]:
         """Say at each symbol of a string whether the text so far is in the language, and at the end once more.
@@ -162,15 +198,31 @@ class Recognition:
         so_far: list[bool] = self.definition.prefixes(numbers)[0].tolist()
         return [*so_far, so_far[-1]]
 
-    def _present(self, texts: np.ndarray, lengths: np.ndarray, answers: np.ndarray) -> Batch:
+    def verdicts(self, text: object) -> list[str]:
+        """Say at each symbol of a string what the text so far is, one of ``VERDICTS``, and at the end once more.
+
+        Raises:
+            ValueError: the text is no string, or has a symbol that is not of the alphabet.
+        """
+        numbers, members = self.definition.numbers(text), self.answers(text)
+        hopeful = [*self.definition.hopeful(numbers)[0].tolist(), False] if numbers.size else [False]
+        pairs = zip(members, hopeful, strict=True)
+        return ["member" if member else "open" if hope else "never" for member, hope in pairs]
+
+    def _present(self, texts: np.ndarray, lengths: np.ndarray, answers: np.ndarray, hopeful: np.ndarray) -> Batch:
         step, ends = np.arange(texts.shape[1] + 1), lengths[:, None]
         shown = np.where(step == ends, len(self.definition.symbols), np.pad(texts, ((0, 0), (0, 1))))
         shown = np.where(step <= ends, shown, -1)
         inputs = (shown[..., None] == np.arange(len(self.input_channels))).astype(np.float32)
         scored = step == ends if self.scored == "end" else step <= ends
+        targets = (answers & scored)[..., None]
+        if self.answer == "verdict":
+            kinds = np.stack([answers, hopeful & ~answers, ~hopeful & ~answers], -1)
+            targets = kinds & scored[..., None]
         return Batch(
             torch.from_numpy(inputs),
-            torch.from_numpy((answers & scored).astype(np.float32))[..., None],
+            torch.from_numpy(targets.astype(np.float32)),
             torch.from_numpy(scored),
             torch.from_numpy(lengths + 1),
+            self.answer_type,
         )

@@ -76,4 +76,8 @@ class Alternation(Language):
 
     def prefixes(self, texts: np.ndarray) -> np.ndarray:
         turn = np.arange(texts.shape[1]) % 2
-        return np.logical_and.accumulate(texts == turn, 1) & (turn == 1)
+        return self.hopeful(texts) & (turn == 1)
+
+    def hopeful(self, texts: np.ndarray) -> np.ndarray:
+        hopeful: np.ndarray = np.logical_and.accumulate(texts == np.arange(texts.shape[1]) % 2, 1)
+        return hopeful
