@@ -1,0 +1,127 @@
+"""Whether a machine that reads brackets keeps a stack: where its heads are, against what is open."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from ntmlib.ntm import NTM, Trace
+from ntmlib.tasks.languages.brackets import NONE_OPEN, bracket_symbols, follow, nesting
+
+
+@dataclass(frozen=True)
+class StackHeads:
+    """Where the first pair of heads was while brackets streamed past, and what was open then.
+
+    Attributes:
+        depth: brackets open after each step.
+        opened: the step at which the innermost of them was opened; -1 where none is open.
+        write_slot: the slot with most of the write head's weighting.
+        read_slot: the slot with most of the read head's.
+        slots: size of the memory.
+    """
+
+    depth: Int[Tensor, "batch time"]
+    opened: Int[Tensor, "batch time"]
+    write_slot: Int[Tensor, "batch time"]
+    read_slot: Int[Tensor, "batch time"]
+    slots: int
+
+    @property
+    def written_at_depth(self) -> float:
+        """Share of all steps at which the write head is on the slot whose number is the depth."""
+        return _share(self.write_slot == self.depth % self.slots)
+
+    @property
+    def read_below(self) -> float:
+        """Share of all steps at which the read head is on the slot below that."""
+        return _share(self.read_slot == (self.depth - 1) % self.slots)
+
+    @property
+    def returns(self) -> Bool[Tensor, "batch time"]:
+        """The closing brackets around which another bracket is open, which is the innermost one from then on."""
+        closes = self.depth.diff(dim=1, prepend=self.depth.new_zeros(len(self.depth), 1)) < 0
+        return closes & (self.opened >= 0)
+
+    @property
+    def fetched(self) -> float:
+        """Share of the returns at which the read head was, one step before, on the slot that is needed from now on.
+
+        It is the slot that was written when the bracket was opened that is now the innermost one.
+        """
+        return _share(self.read_slot.roll(1, 1)[self.returns] == self._written_then()[self.returns])
+
+    @property
+    def rewritten(self) -> float:
+        """Share of the returns at which the write head is on that slot again."""
+        return _share(self.write_slot[self.returns] == self._written_then()[self.returns])
+
+    def fetches(self, example: int = 0) -> list[tuple[int, int]]:
+        """Pair steps: when a bracket was opened, and when it must have been looked up, one step before each return."""
+        steps = self.returns[example].nonzero().flatten().tolist()
+        return [(int(self.opened[example, step]), step - 1) for step in steps]
+
+    def _written_then(self) -> Int[Tensor, "batch time"]:
+        return self.write_slot.gather(1, self.opened.clamp_min(0))
+
+
+def follow_heads(trace: Trace, kinds: int) -> StackHeads:
+    """Say for each step of a trace what is open and where the first pair of heads is.
+
+    Args:
+        trace: of balanced texts without padding, as ``NextSymbols`` presents them.
+        kinds: of brackets.
+
+    Raises:
+        ValueError: the trace's inputs are not such texts.
+    """
+    inputs = trace.inputs
+    if inputs.shape[-1] != 2 * kinds or not (inputs.sum(-1) == 1).all():
+        raise ValueError(f"trace must be of texts of {2 * kinds} symbols, one at every step, without padding")
+    depth, opened = map(torch.from_numpy, nesting(inputs.argmax(-1).cpu().numpy(), kinds))
+    if (depth < 0).any():
+        raise ValueError("trace must be of texts that close no bracket that is not open")
+    write_slot, read_slot = (record.weighting[:, :, 0].argmax(-1).cpu() for record in (trace.write, trace.read))
+    return StackHeads(depth, opened, write_slot, read_slot, trace.memory.shape[2])
+
+
+@torch.no_grad()
+def wrong_steps(machine: NTM, text: str, kinds: int, *, emptied: int | None = None) -> list[int]:
+    """Return the steps of a balanced text after which a machine says wrongly which brackets may come next.
+
+    Args:
+        machine: trained on ``NextSymbols``; it gets 32 slots more than the text has symbols.
+        text: brackets.
+        kinds: of brackets.
+        emptied: a slot that is put back to what it held at first whenever nothing is open; by default, none is.
+
+    Raises:
+        ValueError: text closes a bracket that is not open, or has other symbols.
+    """
+    symbols = bracket_symbols(kinds)
+    if any(symbol not in symbols for symbol in text):
+        raise ValueError(f"text must consist of the symbols {' '.join(symbols)}; got {text!r}")
+    numbers = np.array([[symbols.index(symbol) for symbol in text]])
+    right, innermost = follow(numbers, kinds)
+    if not right.all():
+        raise ValueError(f"text must close no bracket that is not open; got {text!r}")
+    machine = machine.with_slots(len(text) + 32, shared=True)
+    state = machine.initial_state(1)
+    first = state.memory.clone()
+    wrong = []
+    for step, (number, inside) in enumerate(zip(numbers[0].tolist(), innermost[0].tolist(), strict=True)):
+        logits, state = machine(torch.eye(len(symbols))[None, [number]], state)
+        expected = [place < kinds or place - kinds == inside for place in range(len(symbols))]
+        if (logits[0, 0] > 0).tolist() != expected:
+            wrong.append(step)
+        if emptied is not None and inside == NONE_OPEN:
+            memory = state.memory.clone()
+            memory[:, emptied] = first[:, emptied]
+            state = replace(state, memory=memory)
+    return wrong
+
+
+def _share(held: Bool[Tensor, "*any"]) -> float:
+    return float(held.float().mean())
