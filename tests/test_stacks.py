@@ -21,13 +21,9 @@ TEXT = "([])[]"
 DEPTH, OPENED = [1, 2, 1, 0, 1, 0], [0, 1, 0, -1, 4, -1]
 
 
-def encode(text):
-    return F.one_hot(torch.tensor([[SYMBOLS.index(symbol) for symbol in text]]), 4).float()
-
-
 def trace_with(writes, reads, slots=8):
     """A trace of TEXT whose heads were put where they should be."""
-    trace = NTM(4, 4, hidden=4, slots=slots, width=3).trace(encode(TEXT))
+    trace = NTM(4, 4, hidden=4, slots=slots, width=3).trace(NextSymbols().encode(TEXT))
     heads = {
         name: replace(
             getattr(trace, name), weighting=F.one_hot(torch.tensor(places) % slots, slots)[None, :, None] * 1.0
@@ -88,23 +84,23 @@ def test_texts_that_are_no_brackets_are_refused():
     with pytest.raises(ValueError, match="trace must be of texts of 4 symbols, one at every step, without padding"):
         follow_heads(machine.trace(torch.zeros(1, 3, 4)), 2)
     with pytest.raises(ValueError, match="trace must be of texts that close no bracket that is not open"):
-        follow_heads(machine.trace(encode("())")), 2)
+        follow_heads(machine.trace(NextSymbols().encode("())")), 2)
 
 
 def test_the_kept_machine_loses_count_where_it_comes_back_too_often_unless_its_first_slot_is_emptied():
     machine = load_run(KEPT).machine
-    assert wrong_steps(machine, "([])" * 4, 2) == []
+    assert wrong_steps(machine, NextSymbols(), "([])" * 4) == []
     text = "([]())[]" * 10
-    assert wrong_steps(machine, text, 2)[0] > 30
-    assert wrong_steps(machine, text, 2, emptied=0) == []
+    assert wrong_steps(machine, NextSymbols(), text)[0] > 30
+    assert wrong_steps(machine, NextSymbols(), text, emptied=0) == []
 
 
 def test_answers_to_texts_that_are_no_brackets_cannot_be_wrong():
     machine = NTM(4, 4, hidden=4, slots=4, width=3)
     with pytest.raises(ValueError, match=r"text must consist of the symbols \( \[ \) \]; got '\(x'"):
-        wrong_steps(machine, "(x", 2)
+        wrong_steps(machine, NextSymbols(), "(x")
     with pytest.raises(ValueError, match="text must close no bracket that is not open; got"):
-        wrong_steps(machine, "())", 2)
+        wrong_steps(machine, NextSymbols(), "())")
 
 
 def points(figure):
@@ -151,5 +147,5 @@ def test_what_does_not_fit_the_trace_is_refused(arguments, message):
 
 def test_a_long_text_is_drawn_without_its_symbols():
     text = "()" * 60
-    trace = NTM(4, 4, hidden=4, slots=8, width=3).trace(encode(text))
+    trace = NTM(4, 4, hidden=4, slots=8, width=3).trace(NextSymbols().encode(text))
     assert plot_places(trace, text, [1, 0] * 60).axes[0].get_xlabel() == "time, in steps"

@@ -116,26 +116,26 @@ def _bracket_reader(machine: nn.Module, task: NextSymbols) -> Reader:
     symbols = "".join(task.input_channels)
 
     def judge(text: str) -> Reading:
-        allowed, left_open = _expectations(machine, text, symbols)
+        allowed, left_open = _expectations(machine, text, task)
         return Reading(text, _legality(text, allowed, left_open), _exact_legality(text, symbols))
 
     return Reader(symbols, "this symbol may come here", judge)
 
 
-def _expectations(machine: nn.Module, text: str, symbols: str) -> tuple[list[str], str]:
+def _expectations(machine: nn.Module, text: str, task: NextSymbols) -> tuple[list[str], str]:
     """Return what the machine allows before each symbol, and how it closes what is open at the end."""
-    kinds = len(symbols) // 2
+    symbols, kinds = "".join(task.input_channels), task.kinds
     allowed = [symbols[:kinds]]
     if not text:
         return allowed, ""
-    logits, state = _run(machine, len(text), _one_hot(text, symbols))
+    logits, state = _run(machine, len(text), task.encode(text))
     allowed += ["".join(s for s, logit in zip(symbols, row, strict=True) if logit > 0) for row in logits.tolist()]
     closers, fitted = "", _fitted(machine, len(text))
     last = logits[-1, kinds:]
     while last.max() > 0 and len(closers) < len(text):
         closers += symbols[kinds + int(last.argmax())]
         with torch.no_grad():
-            outputs, state = fitted(_one_hot(closers[-1], symbols), state)
+            outputs, state = fitted(task.encode(closers[-1]), state)
         last = outputs[0, -1, kinds:]
     return allowed, closers
 
@@ -161,10 +161,6 @@ def _exact_legality(text: str, symbols: str) -> Judgement:
             return _legality(text, allowed, "")
         stack = stack + CLOSING[OPENING.index(symbol)] if symbol in opening else stack[:-1]
     return _legality(text, allowed, stack[::-1])
-
-
-def _one_hot(text: str, symbols: str) -> Float[Tensor, "1 time features"]:
-    return torch.eye(len(symbols))[[symbols.index(symbol) for symbol in text]][None]
 
 
 def _fitted(machine: nn.Module, length: int) -> nn.Module:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ntmlib.ntm import NTM, Trace
-from ntmlib.tasks.languages.brackets import NONE_OPEN, bracket_symbols, follow, nesting
+from ntmlib.tasks.languages.brackets import NONE_OPEN, follow, nesting
+from ntmlib.tasks.languages.next_symbols import NextSymbols
 
 
 @dataclass(frozen=True)
@@ -88,32 +88,29 @@ def follow_heads(trace: Trace, kinds: int) -> StackHeads:
 
 
 @torch.no_grad()
-def wrong_steps(machine: NTM, text: str, kinds: int, *, emptied: int | None = None) -> list[int]:
+def wrong_steps(machine: NTM, task: NextSymbols, text: str, *, emptied: int | None = None) -> list[int]:
     """Return the steps of a balanced text after which a machine says wrongly which brackets may come next.
 
     Args:
-        machine: trained on ``NextSymbols``; it gets 32 slots more than the text has symbols.
+        machine: trained on the task; it gets 32 slots more than the text has symbols.
+        task: which kinds of brackets there are.
         text: brackets.
-        kinds: of brackets.
         emptied: a slot that is put back to what it held at first whenever nothing is open; by default, none is.
 
     Raises:
         ValueError: text closes a bracket that is not open, or has other symbols.
     """
-    symbols = bracket_symbols(kinds)
-    if any(symbol not in symbols for symbol in text):
-        raise ValueError(f"text must consist of the symbols {' '.join(symbols)}; got {text!r}")
-    numbers = np.array([[symbols.index(symbol) for symbol in text]])
-    right, innermost = follow(numbers, kinds)
+    inputs = task.encode(text)
+    right, innermost = follow(inputs.argmax(-1).numpy(), task.kinds)
     if not right.all():
         raise ValueError(f"text must close no bracket that is not open; got {text!r}")
     machine = machine.with_slots(len(text) + 32, shared=True)
     state = machine.initial_state(1)
     first = state.memory.clone()
     wrong = []
-    for step, (number, inside) in enumerate(zip(numbers[0].tolist(), innermost[0].tolist(), strict=True)):
-        logits, state = machine(torch.eye(len(symbols))[None, [number]], state)
-        expected = [place < kinds or place - kinds == inside for place in range(len(symbols))]
+    for step, inside in enumerate(innermost[0].tolist()):
+        logits, state = machine(inputs[:, step : step + 1], state)
+        expected = [place < task.kinds or place - task.kinds == inside for place in range(2 * task.kinds)]
         if (logits[0, 0] > 0).tolist() != expected:
             wrong.append(step)
         if emptied is not None and inside == NONE_OPEN:
