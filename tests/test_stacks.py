@@ -87,12 +87,13 @@ def test_texts_that_are_no_brackets_are_refused():
         follow_heads(machine.trace(NextSymbols().encode("())")), 2)
 
 
-def test_the_kept_machine_loses_count_where_it_comes_back_too_often_unless_its_first_slot_is_emptied():
+def test_the_kept_machine_loses_count_where_it_comes_back_too_often_unless_its_memory_is_emptied():
     machine = load_run(KEPT).machine
     assert wrong_steps(machine, NextSymbols(), "([])" * 4) == []
     text = "([]())[]" * 10
     assert wrong_steps(machine, NextSymbols(), text)[0] > 30
-    assert wrong_steps(machine, NextSymbols(), text, emptied=0) == []
+    assert wrong_steps(machine, NextSymbols(), text, emptied="slot 0") == []
+    assert wrong_steps(machine, NextSymbols(), text, emptied="memory") == []
 
 
 def test_answers_to_texts_that_are_no_brackets_cannot_be_wrong():
@@ -101,6 +102,8 @@ def test_answers_to_texts_that_are_no_brackets_cannot_be_wrong():
         wrong_steps(machine, NextSymbols(), "(x")
     with pytest.raises(ValueError, match="text must close no bracket that is not open; got"):
         wrong_steps(machine, NextSymbols(), "())")
+    with pytest.raises(ValueError, match="emptied must be one of nothing, slot 0, memory; got 'slot 1'"):
+        wrong_steps(machine, NextSymbols(), "()", emptied="slot 1")
 
 
 def points(figure):

@@ -10,6 +10,8 @@ from ntmlib.ntm import NTM, Trace
 from ntmlib.tasks.languages.brackets import NONE_OPEN, follow, nesting
 from ntmlib.tasks.languages.next_symbols import NextSymbols
 
+EMPTIED = {"nothing": 0, "slot 0": 1, "memory": None}  # the slot up to which a memory is emptied
+
 
 @dataclass(frozen=True)
 class StackHeads:
@@ -88,18 +90,21 @@ def follow_heads(trace: Trace, kinds: int) -> StackHeads:
 
 
 @torch.no_grad()
-def wrong_steps(machine: NTM, task: NextSymbols, text: str, *, emptied: int | None = None) -> list[int]:
+def wrong_steps(machine: NTM, task: NextSymbols, text: str, *, emptied: str = "nothing") -> list[int]:
     """Return the steps of a balanced text after which a machine says wrongly which brackets may come next.
 
     Args:
         machine: trained on the task; it gets 32 slots more than the text has symbols.
         task: which kinds of brackets there are.
         text: brackets.
-        emptied: a slot that is put back to what it held at first whenever nothing is open; by default, none is.
+        emptied: what is put back to what it held at first whenever nothing is open, and so nothing need be remembered:
+            one of ``EMPTIED``.
 
     Raises:
-        ValueError: text closes a bracket that is not open, or has other symbols.
+        ValueError: emptied is none of these, or text closes a bracket that is not open, or has other symbols.
     """
+    if emptied not in EMPTIED:
+        raise ValueError(f"emptied must be one of {', '.join(EMPTIED)}; got {emptied!r}")
     inputs = task.encode(text)
     right, innermost = follow(inputs.argmax(-1).numpy(), task.kinds)
     if not right.all():
@@ -113,10 +118,9 @@ def wrong_steps(machine: NTM, task: NextSymbols, text: str, *, emptied: int | No
         expected = [place < task.kinds or place - task.kinds == inside for place in range(2 * task.kinds)]
         if (logits[0, 0] > 0).tolist() != expected:
             wrong.append(step)
-        if emptied is not None and inside == NONE_OPEN:
-            memory = state.memory.clone()
-            memory[:, emptied] = first[:, emptied]
-            state = replace(state, memory=memory)
+        if inside == NONE_OPEN:
+            kept_from = first.shape[1] if EMPTIED[emptied] is None else EMPTIED[emptied]
+            state = replace(state, memory=torch.cat([first[:, :kept_from], state.memory[:, kept_from:]], 1))
     return wrong
 
 

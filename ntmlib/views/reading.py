@@ -160,6 +160,8 @@ def reading_html(reading: Reading, meaning: str) -> str:
         )
         extra = ' class="ntm-differs"' if place in differ else ""
         cells.append(f"<span{extra}><b>{html.escape(symbol)}</b>{signs}</span>")
+    if not reading.text:
+        cells.append("<span><b>(empty)</b></span>")
     verdicts = "".join(
         f"<dt>{name}</dt><dd>{html.escape(_verdict(judge))}</dd>"
         for name, judge in (("machine", reading.machine), ("exactly", reading.exact))
