@@ -161,3 +161,12 @@ def test_chance_pays_a_bit_for_each_closing_bracket_at_each_step():
 def test_settings_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         make("next_symbols", **options)
+
+
+def test_a_text_is_encoded_as_it_would_be_drawn():
+    drawn = NextSymbols().sample(1, generator=seeded(3), length=12)
+    text = "".join("([)]"[number] for number in drawn.inputs[0].argmax(-1).tolist())
+    assert torch.equal(NextSymbols().encode(text), drawn.inputs)
+    assert NextSymbols().encode("").shape == (1, 0, 4)
+    with pytest.raises(ValueError, match=r"text must consist of the symbols \( \[ \) \]; got '\{'"):
+        NextSymbols().encode("{")

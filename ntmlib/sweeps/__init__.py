@@ -14,7 +14,10 @@ from ntmlib.sweeps.hierarchy import (
     HIERARCHY_COLUMNS,
     Spread,
     Standing,
+    chances,
     hierarchy_rows,
+    medians_by_level,
+    not_kept,
     our_budget,
     published_budget,
     published_scores,
@@ -22,6 +25,7 @@ from ntmlib.sweeps.hierarchy import (
     standings,
 )
 from ntmlib.sweeps.keep import Kept, keep_sweep, read_kept
+from ntmlib.sweeps.languages import answers_by_language
 from ntmlib.sweeps.local import run_sweep, survey, usable_cores
 from ntmlib.sweeps.plan import Cell, Sweep, read_sweep
 from ntmlib.sweeps.progress import SweepProgress, narrate
@@ -60,7 +64,9 @@ __all__ = [
     "Sweep",
     "SweepProgress",
     "answer_rows",
+    "answers_by_language",
     "answers_by_model",
+    "chances",
     "cost_rows",
     "costs_by_condition",
     "fact_rows",
@@ -68,7 +74,9 @@ __all__ = [
     "find_scores",
     "hierarchy_rows",
     "keep_sweep",
+    "medians_by_level",
     "narrate",
+    "not_kept",
     "our_budget",
     "published_budget",
     "published_scores",

@@ -116,14 +116,24 @@ def standings(scores: Iterable[Score], suffix: str = "") -> list[Standing]:
     return [standing(score, suffix) for task in tasks.CHOMSKY for score in find_scores(scores, task.name).values()]
 
 
-def hierarchy_rows(found: Iterable[Standing], facts: Sequence[Published]) -> list[Row]:
-    """Write standings as text, highest / median / lowest seed in percent; the columns are ``HIERARCHY_COLUMNS``.
+def hierarchy_rows(
+    found: Iterable[Standing], facts: Sequence[Published], columns: Sequence[str] = HIERARCHY_COLUMNS
+) -> list[Row]:
+    """Write standings as text, highest / median / lowest seed in percent.
 
     Args:
         found: what ``standings`` gives.
         facts: published ones; of those only the scores whose evidence we have seen are in our tables.
+        columns: some of ``HIERARCHY_COLUMNS``, in any order.
+
+    Raises:
+        ValueError: there is no such column.
     """
-    return [
+    for column in columns:
+        if column not in HIERARCHY_COLUMNS:
+            raise ValueError(f"columns must be some of {', '.join(HIERARCHY_COLUMNS)}; got {column!r}")
+    places = [HIERARCHY_COLUMNS.index(column) for column in columns]
+    rows = [
         (
             one.task.replace("_", " "),
             one.level,
@@ -137,6 +147,33 @@ def hierarchy_rows(found: Iterable[Standing], facts: Sequence[Published]) -> lis
         )
         for one in found
     ]
+    return [tuple(row[place] for place in places) for row in rows]
+
+
+def not_kept(found: Iterable[Standing]) -> list[str]:
+    """Name the tasks of the hierarchy that no standing is about."""
+    kept = {one.task for one in found}
+    return [task.name.replace("_", " ") for task in tasks.CHOMSKY if task.name not in kept]
+
+
+def medians_by_level(found: Iterable[Standing]) -> dict[str, dict[str, dict[int, float]]]:
+    """Lay out for each level and task the median share of symbols right at each length; nothing for a task not kept.
+
+    Of a task at which several machines were tried, the one whose median seed does best; baselines do not count.
+    """
+    table: dict[str, dict[str, dict[int, float]]] = {}
+    machines = [one for one in found if one.model.startswith("NTM")]
+    for task in tasks.CHOMSKY:
+        tried = [one for one in machines if one.task == task.name]
+        best = max(tried, key=lambda one: one.mean_right.median, default=None)
+        right = {} if best is None else {length: spread.median for length, spread in best.right.items()}
+        table.setdefault(task.level, {})[task.name.replace("_", " ")] = right
+    return table
+
+
+def chances() -> dict[str, float]:
+    """Return for each task of the hierarchy the share of symbols that guessing gets right."""
+    return {task.name.replace("_", " "): task().chance_right for task in tasks.CHOMSKY}
 
 
 def published_scores(facts: Sequence[Published], task: str) -> str:

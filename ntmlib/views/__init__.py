@@ -14,9 +14,12 @@ from ntmlib.views.diagrams import (
     plot_weightings,
 )
 from ntmlib.views.figures import Picture, plot_heads, plot_memory, plot_sequence
+from ntmlib.views.languages import plot_hierarchy, plot_languages
 from ntmlib.views.origins import contents, origins, plot_lookup, plot_origins
 from ntmlib.views.playground import Knobs, playground
+from ntmlib.views.reading import TextField, try_text
 from ntmlib.views.scoreboard import plot_conditions, plot_costs, plot_learning, plot_matrix
+from ntmlib.views.stacks import plot_places
 from ntmlib.views.stepper import Stepper, step_through
 from ntmlib.views.tables import Table
 
@@ -25,6 +28,7 @@ __all__ = [
     "Picture",
     "Stepper",
     "Table",
+    "TextField",
     "contents",
     "origins",
     "playground",
@@ -34,18 +38,22 @@ __all__ = [
     "plot_costs",
     "plot_generalisation",
     "plot_heads",
+    "plot_hierarchy",
     "plot_history",
+    "plot_languages",
     "plot_learning",
     "plot_lookup",
     "plot_matrix",
     "plot_memories",
     "plot_memory",
     "plot_origins",
+    "plot_places",
     "plot_reads",
     "plot_sequence",
     "plot_stages",
     "plot_walks",
     "plot_weightings",
     "step_through",
+    "try_text",
     "watch_training",
 ]

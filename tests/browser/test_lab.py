@@ -1,4 +1,4 @@
-"""The live stepper where it is used: JupyterLab in a browser, a notebook run, the slider dragged."""
+"""The live views where they are used: JupyterLab in a browser, a notebook run, a slider dragged, a text typed."""
 
 import os
 import re
@@ -27,6 +27,13 @@ from ntmlib.ntm import NTM
 from ntmlib.views import step_through
 machine = NTM(10, 9, generator=torch.Generator().manual_seed(3))
 step_through(machine.trace(torch.rand(1, 43, 10, generator=torch.Generator().manual_seed(4))))
+"""
+FIELD_NOTEBOOK = """
+from ntmlib import load_run
+from ntmlib.tasks import NextSymbols
+from ntmlib.training.reading import reader
+from ntmlib.views import try_text
+try_text(reader(load_run("../data/runs/next-symbols-feedforward/representative").machine, NextSymbols()), ["([])"])
 """
 SETTINGS = {
     "notebook-extension/tracker.jupyterlab-settings": '{"windowingMode": "none"}',  # draw cells out of sight as well
@@ -118,11 +125,17 @@ def wait_for(address: str, server: subprocess.Popen, log: Path, seconds: float =
 def run_all(page: Page, seconds: float) -> None:
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name=re.compile("^Run All Cells$")).click()
-    player = page.locator(".ntm-player .ntm-now")
+    shown = page.locator(".ntm-player .ntm-now, .ntm-reading")
     error = page.locator('[data-mime-type="application/vnd.jupyter.error"], .jupyter-widgets-error-widget')
-    player.or_(error).first.wait_for(timeout=seconds * 1000)
+    shown.or_(error).first.wait_for(timeout=seconds * 1000)
     expect(page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(0, timeout=seconds * 1000)
     assert error.count() == 0, error.first.inner_text()[-2000:]
+
+
+def write_cell(lab: Lab, notebook: str, source: str) -> None:
+    cells = [nbformat.v4.new_code_cell(source.strip())]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # otherwise a dialog asks
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab.folder / "notebooks" / notebook)
 
 
 def drag_to_the_middle(page: Page, handle) -> None:
@@ -141,9 +154,7 @@ NOTEBOOKS = ["small.ipynb", *(path.name for path in (ROOT / "notebooks").glob("0
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_dragging_the_slider_in_jupyterlab_moves_the_picture(lab, browser, notebook, capsys):
     if notebook == "small.ipynb":
-        cells = [nbformat.v4.new_code_cell(SMALL_NOTEBOOK.strip())]
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # otherwise a dialog asks
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab.folder / "notebooks" / notebook)
+        write_cell(lab, notebook, SMALL_NOTEBOOK)
     page = lab.open(browser, notebook)
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -166,4 +177,27 @@ def test_dragging_the_slider_in_jupyterlab_moves_the_picture(lab, browser, noteb
         figures = f"median {statistics.median(times):.1f} ms, p90 {times[13]:.1f} ms"
         print(f"\n{notebook} in JupyterLab, slider to picture: {figures}")
     assert complaints == []
+    page.context.close()
+
+
+def test_what_is_typed_in_jupyterlab_is_read_at_every_keystroke(lab, browser, capsys):
+    write_cell(lab, "field.ipynb", FIELD_NOTEBOOK)
+    page = lab.open(browser, "field.ipynb")
+    run_all(page, seconds=120)
+    field = page.get_by_label("your text")  # by the name that a screen reader says
+    verdict = page.locator(".ntm-reading").get_by_role("status")
+    expect(verdict).to_contain_text("nothing is left open")
+    times = []
+    field.press("End")
+    for key, answer in (("[", "1 bracket still open"), ("(", "2 brackets"), ("x", ""), ("Backspace", "2 brackets")):
+        start = time.perf_counter()
+        field.press(key)
+        problem = page.locator(".ntm-problem")
+        expect(verdict if answer else problem).to_contain_text(answer or "symbol 7 is 'x'")
+        times.append(1000 * (time.perf_counter() - start))
+    field.fill("([]())[]" * 60)
+    expect(verdict).to_contain_text("The machine is wrong about symbol")
+    assert page.locator(".ntm-cells > span").count() == 481  # and the names of the rows
+    with capsys.disabled():
+        print(f"\nfield in JupyterLab, key to verdict: median {statistics.median(times):.0f} ms")
     page.context.close()

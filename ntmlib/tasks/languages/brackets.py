@@ -65,16 +65,28 @@ def follow(texts: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
         that is open after it, ``NONE_OPEN`` if none is. The kind has no meaning after a mistake.
     """
     opens, kind = texts < kinds, texts % kinds
-    keys, before = _levels(opens)
+    _, before = _levels(opens)
     known = before >= 0
     matches = known & opens.ravel()[before] & (kind.ravel()[before] == kind)
     right = np.logical_and.accumulate(opens | matches, 1)
+    _, opened = nesting(texts, kinds)
+    return right, np.where(opened >= 0, np.take_along_axis(kind, opened.clip(0), 1), NONE_OPEN)
 
-    height, steps = np.where(opens, 1, -1).cumsum(1), texts.shape[1]
+
+def nesting(texts: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
+    """Count open brackets.
+
+    Returns:
+        For each step, how many brackets are open after it, and the step at which the innermost of them was opened,
+        ``NONE_OPEN`` if none is. Neither has a meaning after a mistake.
+    """
+    opens, steps = texts < kinds, texts.shape[1]
+    keys, _ = _levels(opens)
+    height = np.where(opens, 1, -1).cumsum(1)
     order = keys.ravel().argsort()
     level = _key(height, np.arange(steps))  # the last bracket so far on the level we are on is the one that is open
     found = order[np.searchsorted(keys.ravel()[order], level.ravel(), side="right").reshape(texts.shape) - 1]
-    return right, np.where(height > 0, kind.ravel()[found], NONE_OPEN)
+    return height, np.where(height > 0, found % steps, NONE_OPEN)
 
 
 def _key(level: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -8,9 +8,11 @@ from itertools import accumulate
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ntmlib.tasks.base import Batch, check_range, check_whole
-from ntmlib.tasks.languages.brackets import bracket_symbols, follow
+from ntmlib.tasks.languages.brackets import Dyck, bracket_symbols, follow
 
 # S -> ( S ) with probability 1/2, S -> S S with 1/4, and S -> nothing with the rest.
 NEST, JOIN = 0.5, 0.25
@@ -130,6 +132,15 @@ class NextSymbols:
         shown = (texts[..., None] == np.arange(2 * self.kinds)) & scored[..., None]
         inputs, targets = (torch.from_numpy(part.astype(np.float32)) for part in (shown, legal))
         return Batch(inputs, targets, torch.from_numpy(scored), lengths)
+
+    def encode(self, text: object) -> Float[Tensor, "1 time features"]:
+        """Turn a string of brackets into inputs, balanced or not.
+
+        Raises:
+            ValueError: the text is no string, or has a symbol that is not of the alphabet.
+        """
+        numbers = Dyck(self.kinds).numbers(text)
+        return torch.from_numpy((numbers[..., None] == np.arange(2 * self.kinds)).astype(np.float32))
 
     def _draw_pairs(self, batch_size: int, dice: random.Random) -> list[int]:
         allowed = range(self._fewest_pairs, self.max_length // 2 + 1)
