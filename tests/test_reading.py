@@ -9,7 +9,7 @@ from torch import nn
 
 from ntmlib import NTM, load_run
 from ntmlib.tasks.languages.next_symbols import NextSymbols
-from ntmlib.tasks.languages.recognition import LANGUAGES, Recognition
+from ntmlib.tasks.languages.recognition import LANGUAGES, VERDICTS, Recognition
 from ntmlib.training.reading import MOST_SYMBOLS, reader
 from ntmlib.views import try_text
 from ntmlib.views.reading import disagreements
@@ -192,3 +192,41 @@ def test_marks_are_signs_and_verdicts_are_words():
 def test_a_text_to_begin_with_must_be_readable():
     with pytest.raises(ValueError, match="symbol 1 is 'a'"):
         try_text(brackets(), ["a"])
+
+
+class Verdicts(nn.Module):
+    """Says what it was told to, in verdicts."""
+
+    def __init__(self, answers):
+        super().__init__()
+        self.answers = torch.tensor([VERDICTS.index(answer) for answer in answers])
+
+    def forward(self, inputs, state=None):
+        return nn.functional.one_hot(self.answers[: inputs.shape[1]], 3).float()[None], None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "in the language"),
+        ("([])[]", "in the language"),
+        ("([)]", "from symbol 3, ), on nothing can mend it"),
+        ("]", "from symbol 1, ], on nothing can mend it"),
+        ("[(", "not finished: it needs more symbols"),
+    ],
+)
+def test_verdicts_say_where_a_text_goes_wrong(text, reason):
+    task = Recognition("dyck_2", scored="prefixes", answer="verdict")
+    found = reader(Verdicts(task.verdicts(text)), task)(text)
+    assert found.machine == found.exact
+    assert found.exact.reason == reason
+    assert found.exact.accepted == LANGUAGES["dyck_2"].accepts(text)
+
+
+def test_a_recogniser_that_sees_a_mistake_too_late_is_shown_to_be_wrong_there():
+    task = Recognition("dyck_2", scored="prefixes", answer="verdict")
+    found = reader(Verdicts(["open", "open", "never", "never"]), task)("(])")
+    assert found.machine.marks == (True, True, False)
+    assert found.exact.marks == (True, False, False)
+    assert found.machine.reason == "from symbol 3, ), on nothing can mend it"
+    assert disagreements(found) == [2]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ntmlib.ntm import NTM
 from ntmlib.tasks.languages.brackets import CLOSING, OPENING
 from ntmlib.tasks.languages.next_symbols import NextSymbols
-from ntmlib.tasks.languages.recognition import Recognition
+from ntmlib.tasks.languages.recognition import VERDICTS, Recognition
 
 ROOM = 32  # slots beyond the length of the text
 MOST_SYMBOLS = 1000
@@ -88,7 +88,9 @@ def reader(machine: nn.Module, task: NextSymbols | Recognition) -> Reader:
     text goes wrong. Of a text without one, it is asked to close whatever it takes to be open. Nothing has told it yet
     what may come first; that is judged by the rule.
 
-    A recogniser says after each symbol whether the text so far is in the language, and the last time at the end.
+    A recogniser says after each symbol whether the text so far is in the language, and the last time at the end. One
+    that answers with verdicts says after each symbol whether anything that follows can still make it a text of the
+    language; the first symbol of which it does not is where the text goes wrong.
 
     Args:
         machine: an ``NTM`` or a baseline.
@@ -96,7 +98,26 @@ def reader(machine: nn.Module, task: NextSymbols | Recognition) -> Reader:
     """
     if isinstance(task, NextSymbols):
         return _bracket_reader(machine, task)
-    return _member_reader(machine, task)
+    return _member_reader(machine, task) if task.answer == "member" else _verdict_reader(machine, task)
+
+
+def _verdict_reader(machine: nn.Module, task: Recognition) -> Reader:
+    def judge(text: str) -> Reading:
+        said = [VERDICTS[symbol] for symbol in _run(machine, len(text), task.encode(text))[0].argmax(-1).tolist()]
+        return Reading(text, _by_verdicts(text, said), _by_verdicts(text, task.verdicts(text)))
+
+    return Reader(task.definition.symbols, "it is in the language, or something that follows can bring it there", judge)
+
+
+def _by_verdicts(text: str, verdicts: list[str]) -> Judgement:
+    *so_far, last = verdicts
+    marks = tuple(verdict != "never" for verdict in so_far)
+    if last == "member":
+        return Judgement(marks, True, "in the language")
+    if False in marks:
+        place = marks.index(False)
+        return Judgement(marks, False, f"from symbol {place + 1}, {text[place]}, on nothing can mend it")
+    return Judgement(marks, False, "not finished: it needs more symbols")
 
 
 def _member_reader(machine: nn.Module, task: Recognition) -> Reader:

@@ -18,6 +18,7 @@ from ntmlib.training.presets.languages import (
     next_symbols_quick,
     recognition_lstm_quick,
     recognition_quick,
+    recognition_rnn_quick,
 )
 from ntmlib.training.presets.paper import (
     associative_recall_lstm_paper,
@@ -82,7 +83,11 @@ PRESETS: dict[str, dict[str, Preset]] = {
     },
     "one_two_ax": {"quick": one_two_ax_quick, "lstm-quick": one_two_ax_lstm_quick},
     "n_back": {"quick": n_back_quick, "lstm-quick": n_back_lstm_quick},
-    "recognition": {"quick": recognition_quick, "lstm-quick": recognition_lstm_quick},
+    "recognition": {
+        "quick": recognition_quick,
+        "lstm-quick": recognition_lstm_quick,
+        "rnn-quick": recognition_rnn_quick,
+    },
     "next_symbols": {"quick": next_symbols_quick, "lstm-quick": next_symbols_lstm_quick},
     **CHOMSKY,
 }
