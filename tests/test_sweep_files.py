@@ -23,7 +23,7 @@ def test_every_task_of_the_hierarchy_has_a_file_with_seeds_no_setting_was_chosen
 
 
 def test_the_file_of_recognition_has_every_language():
-    sweep = read_sweep(FOLDER / "recognition-languages.toml")
+    sweep = read_sweep(FOLDER / "recognition-feedforward.toml")
     assert sweep.grid["task_options.language"] == tuple(LANGUAGES)
     assert {cell.config.task_options["scored"] for cell in sweep.cells} == {"prefixes"}
 

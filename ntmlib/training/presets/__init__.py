@@ -16,6 +16,7 @@ from ntmlib.training.presets.languages import (
     CHOMSKY,
     next_symbols_lstm_quick,
     next_symbols_quick,
+    recognition_lstm_controller_quick,
     recognition_lstm_quick,
     recognition_quick,
     recognition_rnn_quick,
@@ -85,6 +86,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "n_back": {"quick": n_back_quick, "lstm-quick": n_back_lstm_quick},
     "recognition": {
         "quick": recognition_quick,
+        "lstm-controller-quick": recognition_lstm_controller_quick,
         "lstm-quick": recognition_lstm_quick,
         "rnn-quick": recognition_rnn_quick,
     },
