@@ -15,6 +15,7 @@ from ntmlib.training.presets.baseline import (
 from ntmlib.training.presets.languages import (
     CHOMSKY,
     next_symbols_lstm_quick,
+    next_symbols_one_length_quick,
     next_symbols_quick,
     recognition_lstm_controller_quick,
     recognition_lstm_quick,
@@ -90,7 +91,11 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "lstm-quick": recognition_lstm_quick,
         "rnn-quick": recognition_rnn_quick,
     },
-    "next_symbols": {"quick": next_symbols_quick, "lstm-quick": next_symbols_lstm_quick},
+    "next_symbols": {
+        "quick": next_symbols_quick,
+        "one-length-quick": next_symbols_one_length_quick,
+        "lstm-quick": next_symbols_lstm_quick,
+    },
     **CHOMSKY,
 }
 
