@@ -89,7 +89,13 @@ def test_a_task_of_the_hierarchy_has_the_controller_that_suits_it_unless_another
 
 def test_a_preset_made_for_many_tasks_says_what_it_is():
     summaries = {of_task[name].__doc__ for of_task in presets.languages.CHOMSKY.values() for name in of_task}
-    assert len(summaries) == 4  # a machine for each of three levels, and the baseline
+    assert len(summaries) == 5  # a machine for each of three levels, the baseline, and the two holes
+
+
+def test_missing_duplicate_with_two_holes_differs_in_nothing_else():
+    published, honest = (presets.get("missing_duplicate_string", name, 3) for name in ("quick", "two-holes-quick"))
+    assert honest.task_options["holes"] == 2
+    assert honest.replace(task_options=published.task_options) == published
 
 
 @pytest.mark.slow

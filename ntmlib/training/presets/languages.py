@@ -99,6 +99,11 @@ def chomsky_quick(task: str, seed: int = 0, controller: str | None = None) -> Tr
     return TrainConfig(task=task, model_options=model_options, seed=seed, **{**settings, **own})
 
 
+def missing_duplicate_two_holes_quick(seed: int = 0) -> TrainConfig:
+    """Return the recipe for missing duplicate with two symbols missing: parity no longer tells what they are."""
+    return chomsky_quick("missing_duplicate_string", seed).replace(task_options={"holes": 2})
+
+
 def chomsky_lstm_quick(task: str, seed: int = 0) -> TrainConfig:
     """Return the baseline of one of the fifteen tasks: one LSTM layer of 256 units, as published, the same lengths."""
     return TrainConfig(
@@ -221,3 +226,4 @@ CHOMSKY: dict[str, dict[str, Callable[..., TrainConfig]]] = {
     }
     for task in tasks.CHOMSKY
 }
+CHOMSKY["missing_duplicate_string"]["two-holes-quick"] = missing_duplicate_two_holes_quick
