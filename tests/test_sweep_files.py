@@ -19,7 +19,7 @@ def test_a_file_is_named_as_its_sweep_and_says_first_what_it_is(file):
 def test_every_task_of_the_hierarchy_has_a_file_with_seeds_no_setting_was_chosen_on():
     sweeps = [read_sweep(file) for file in FOLDER.glob("chomsky-*.toml")]
     assert {sweep.task for sweep in sweeps if sweep.preset == "quick"} == {task.name for task in CHOMSKY}
-    assert {sweep.seeds for sweep in sweeps} == {(1, 2, 3, 4, 5)}
+    assert all(sweep.seeds[:5] == (1, 2, 3, 4, 5) for sweep in sweeps)
 
 
 def test_the_file_of_recognition_has_every_language():
