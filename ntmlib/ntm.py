@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ntmlib import engines
+from ntmlib.dropout import dropped
 from ntmlib.engines import reference
 from ntmlib.machine import HeadRecord, MachineConfig, MachineState, NTMCell, Record
 
@@ -37,7 +38,7 @@ class NTM(nn.Module):
         input_size: channels of the external input.
         output_size: channels of the external output.
         controller, hidden, num_layers, slots, width, num_heads, num_shifts, memory_init,
-            weighting_init, head_init, output_hidden: see ``MachineConfig``.
+            weighting_init, head_init, output_hidden, embedding: see ``MachineConfig``.
         generator: draws the first weights; without one, a generator seeded with 0.
 
     Example:
@@ -65,6 +66,7 @@ class NTM(nn.Module):
         weighting_init: str = "one_hot",
         head_init: str = "neutral",
         output_hidden: int = 0,
+        embedding: int = 0,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -83,6 +85,7 @@ class NTM(nn.Module):
             weighting_init,
             head_init,
             output_hidden,
+            embedding,
         )
         self.cell = NTMCell(config, generator or torch.Generator().manual_seed(0))
 
@@ -114,6 +117,8 @@ class NTM(nn.Module):
         *,
         lengths: Int[Tensor, " batch"] | None = None,
         engine: str = "auto",
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
     ) -> tuple[Float[Tensor, "batch time outputs"], MachineState]:
         """Run whole sequences.
 
@@ -124,16 +129,27 @@ class NTM(nn.Module):
             lengths: steps of each sequence when they differ. Past its own end a sequence
                 stands still: outputs zero, state unchanged.
             engine: ``"auto"`` takes the fastest, or the name of one.
+            dropout: share of the units of the output's hidden layer left out at each step, while training; the
+                others count for more, so that sums stay as large.
+            generator: draws which; needed with dropout.
 
         Returns:
             Logits of every step, and the state after each sequence's last step.
 
         Raises:
-            ValueError: inputs, state, lengths or engine do not fit; the message says how.
+            ValueError: inputs, state, lengths, engine or dropout do not fit; the message says how.
         """
         self._check(inputs, state, lengths)
+        passed = self._draw_passed(inputs, dropout, generator) if dropout else None
         start = self.initial_state(inputs.shape[0]) if state is None else state
-        return engines.select(engine, self.cell, inputs, start).unroll(self.cell, inputs, start, lengths)
+        return engines.select(engine, self.cell, inputs, start).unroll(self.cell, inputs, start, lengths, passed)
+
+    def _draw_passed(self, inputs: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
+        """Draw for each step the factors on the units of the output's hidden layer."""
+        if not self.config.output_hidden:
+            raise ValueError(f"dropout must be 0 for a machine without output_hidden; got {dropout}")
+        ones = torch.ones(*inputs.shape[:2], self.config.output_hidden, dtype=inputs.dtype)
+        return dropped(ones, dropout, generator).to(inputs.device)
 
     def _check(self, inputs: Tensor, state: MachineState | None, lengths: Tensor | None) -> None:
         if inputs.ndim != 3 or inputs.shape[-1] != self.config.input_size:
@@ -190,11 +206,11 @@ class NTM(nn.Module):
         return other.train(self.training)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters by part: ``controller``, ``heads``, ``output`` and ``initial`` state."""
+        """Return the parameters by part: ``controller`` and embedding, ``heads``, ``output``, ``initial`` state."""
         groups: dict[str, list[nn.Parameter]] = {"controller": [], "heads": [], "output": [], "initial": []}
         for name, parameter in self.cell.named_parameters():
             part = "initial" if "initial_" in name else name.split(".")[0].removesuffix("_after_hidden")
-            groups[part].append(parameter)
+            groups["controller" if part == "embedding" else part].append(parameter)
         return groups
 
     def parameter_table(self) -> dict[str, int]:

@@ -127,6 +127,7 @@ def test_a_size_of_another_type_is_refused_where_types_are_not_checked(value):
         ({"num_shifts": 2}, "num_shifts must be odd.*got 2"),
         ({"num_shifts": 9}, r"num_shifts must be at most slots \(7\); got 9"),
         ({"output_hidden": -1}, r"output_hidden \(where it is not 0\) must be a whole number of at least 1; got -1"),
+        ({"embedding": True}, r"embedding \(where it is not 0\) must be a whole number of at least 1; got True"),
         ({"controller": "gru"}, "controller must be one of 'feedforward', 'lstm'; got 'gru'"),
         ({"memory_init": "zero"}, "memory_init must be one of 'constant', 'learned', 'random'; got 'zero'"),
         ({"weighting_init": "flat"}, "weighting_init must be one of 'one_hot', 'learned', 'uniform'; got 'flat'"),
@@ -153,6 +154,28 @@ def test_a_hidden_layer_of_the_output_combines_what_was_read_with_the_hidden_vec
     rectified = (together @ cell.output.weight.T + cell.output.bias).clamp_min(0)
     expected = rectified @ cell.output_after_hidden.weight.T + cell.output_after_hidden.bias
     torch.testing.assert_close(logits, expected)
+
+
+def test_an_embedding_is_a_matrix_before_the_controller():
+    """A symbol's row of it goes in as a vector would go into a machine without."""
+    cell = NTMCell(replace(SMALL, embedding=4), torch.Generator().manual_seed(0))
+    plain = NTMCell(cell.config.core, torch.Generator().manual_seed(1))
+    plain.load_state_dict({name: value for name, value in cell.state_dict().items() if name != "embedding"})
+    symbols = torch.tensor([2, 0])
+    logits, state, _ = cell.step(torch.eye(3)[symbols], cell.initial_state(2))
+    expected, same_state, _ = plain.step(cell.embedding[symbols], plain.initial_state(2))
+    torch.testing.assert_close(logits, expected)
+    torch.testing.assert_close(state.memory, same_state.memory)
+
+
+def test_units_that_dropout_leaves_out_do_not_reach_the_output():
+    cell = NTMCell(replace(SMALL, output_hidden=6), torch.Generator().manual_seed(0))
+    features = torch.rand(2, 3, generator=torch.Generator().manual_seed(1))
+    start = cell.initial_state(2)
+    logits, state, _ = cell.step(features, start, torch.zeros(2, 6))
+    torch.testing.assert_close(logits, cell.output_after_hidden.bias.expand(2, -1))
+    torch.testing.assert_close(state.memory, cell.step(features, start)[1].memory, atol=0, rtol=0)
+    torch.testing.assert_close(cell.step(features, start, torch.ones(2, 6))[0], cell.step(features, start)[0])
 
 
 def test_a_config_survives_the_way_through_plain_values():

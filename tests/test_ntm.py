@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from ntmlib.dropout import dropped
+from ntmlib.engines import reference
 from ntmlib.machine import MachineState, address, read, write
 from ntmlib.ntm import NTM
 
@@ -128,6 +130,27 @@ def test_saved_weights_give_the_same_machine(memory_init, weighting_init):
     assert not torch.equal(one(sequences())[0], other(sequences())[0])
     other.load_state_dict(one.state_dict())
     assert torch.equal(one(sequences())[0], other(sequences())[0])
+
+
+@pytest.mark.parametrize("engine", ["reference", "fused"])
+def test_dropout_leaves_out_the_same_units_in_every_engine(engine):
+    machine = NTM(3, 2, "lstm", hidden=7, slots=6, width=3, output_hidden=50, embedding=4)
+    inputs = torch.rand(2, 5, 3, generator=torch.Generator().manual_seed(1))
+    plain, state = machine(inputs)
+    logits, dropped_state = machine(inputs, engine=engine, dropout=0.5, generator=torch.Generator().manual_seed(2))
+    passed = dropped(torch.ones(2, 5, 50), 0.5, torch.Generator().manual_seed(2))
+    expected, _ = reference.unroll(machine.cell, inputs, machine.initial_state(2), passed=passed)
+    torch.testing.assert_close(logits, expected)
+    assert not torch.allclose(logits, plain)
+    torch.testing.assert_close(dropped_state.memory, state.memory)  # only the output is touched
+
+
+def test_dropout_wants_a_hidden_layer_and_a_generator():
+    inputs = torch.zeros(1, 2, 3)
+    with pytest.raises(ValueError, match=r"dropout must be 0 for a machine without output_hidden; got 0\.5"):
+        NTM(3, 2)(inputs, dropout=0.5, generator=torch.Generator())
+    with pytest.raises(ValueError, match="dropout needs a generator"):
+        NTM(3, 2, output_hidden=4)(inputs, dropout=0.5)
 
 
 def test_building_a_machine_draws_only_from_its_generator():

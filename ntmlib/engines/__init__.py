@@ -1,7 +1,8 @@
 """Engines: ways to run a cell over whole sequences, all giving the same numbers.
 
-An engine is a module with one function, ``unroll(cell, inputs, state, lengths)``. ``reference`` is the definition and
-supports everything; ``fused`` is compiled for the CPU, ``cuda`` for NVIDIA GPUs, and both are many times faster.
+An engine is a module with one function, ``unroll(cell, inputs, state, lengths, passed)``. ``reference`` is the
+definition and supports everything; ``fused`` is compiled for the CPU, ``cuda`` for NVIDIA GPUs, and both are many
+times faster.
 """
 
 from importlib import import_module
@@ -20,7 +21,12 @@ class Engine(Protocol):
     """What every engine's module offers; ``reference.unroll`` says what it means."""
 
     def unroll(
-        self, cell: NTMCell, inputs: Tensor, state: MachineState, lengths: Tensor | None = None
+        self,
+        cell: NTMCell,
+        inputs: Tensor,
+        state: MachineState,
+        lengths: Tensor | None = None,
+        passed: Tensor | None = None,
     ) -> tuple[Tensor, MachineState]: ...
 
 

@@ -60,13 +60,14 @@ def unroll(
     inputs: Float[Tensor, "batch time features"],
     state: MachineState,
     lengths: Int[Tensor, " batch"] | None = None,
+    passed: Float[Tensor, "batch time units"] | None = None,
 ) -> tuple[Float[Tensor, "batch time outputs"], MachineState]:
     """Run the machine over whole sequences; ``reference.unroll`` says what comes out.
 
     Raises:
         ValueError: the case is not supported; the message says why.
     """
-    return unroll_many([cell], inputs, state, lengths)
+    return unroll_many([cell], inputs, state, lengths, passed)
 
 
 def unroll_many(
@@ -74,6 +75,7 @@ def unroll_many(
     inputs: Float[Tensor, "batch time features"],
     state: MachineState,
     lengths: Int[Tensor, " batch"] | None = None,
+    passed: Float[Tensor, "batch time units"] | None = None,
 ) -> tuple[Float[Tensor, "batch time outputs"], MachineState]:
     """Run several machines of one shape in one launch.
 
@@ -82,6 +84,7 @@ def unroll_many(
         inputs: one vector for each sequence and step.
         state: the state before the first step.
         lengths: steps of each sequence, for a batch of unequal ones.
+        passed: factors on the units of the output's hidden layer, for dropout.
 
     Raises:
         ValueError: the case is not supported, or the batch cannot be shared out; the message says why.
@@ -97,13 +100,13 @@ def unroll_many(
     per_cell = [support.parameters(cell) for cell in cells]
     parameters = [torch.stack(same) if len(same) > 1 else same[0][None] for same in zip(*per_cell, strict=True)]
     recording = torch.is_grad_enabled()
-    results = _Unroll.apply(
-        cells[0].config.up_to_output_hidden, lengths, recording, inputs, *support.parts(state), *parameters
-    )
+    if cells[0].config.embedding:
+        inputs = torch.cat([cell.embed(part) for cell, part in zip(cells, inputs.chunk(len(cells)), strict=True)])
+    results = _Unroll.apply(cells[0].config.core, lengths, recording, inputs, *support.parts(state), *parameters)
     features, memory, read_weighting, write_weighting, read_vector, *controller = results
-    shares = [None] * len(cells) if lengths is None else lengths.chunk(len(cells))
-    finished = zip(cells, features.chunk(len(cells)), shares, strict=True)
-    logits = torch.cat([support.finish(cell, part, share) for cell, part, share in finished])
+    shares = ([None] * len(cells) if given is None else given.chunk(len(cells)) for given in (lengths, passed))
+    finished = zip(cells, features.chunk(len(cells)), *shares, strict=True)
+    logits = torch.cat([support.finish(*parts) for parts in finished])
     return logits, MachineState(memory, read_weighting, write_weighting, read_vector, tuple(controller))
 
 

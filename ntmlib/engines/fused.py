@@ -37,6 +37,7 @@ def unroll(
     inputs: Float[Tensor, "batch time features"],
     state: MachineState,
     lengths: Int[Tensor, " batch"] | None = None,
+    passed: Float[Tensor, "batch time units"] | None = None,
 ) -> tuple[Float[Tensor, "batch time outputs"], MachineState]:
     """Run the machine over whole sequences; ``reference.unroll`` says what comes out.
 
@@ -46,6 +47,7 @@ def unroll(
     reason = unsupported(cell, inputs, state)
     if reason is not None:
         raise ValueError(f"engine 'fused' cannot run this: {reason}")
+    inputs = cell.embed(inputs)
     order = None
     if lengths is not None:
         steps, order = lengths.cpu().sort(descending=True, stable=True)
@@ -53,12 +55,12 @@ def unroll(
     else:
         steps = torch.full((inputs.shape[0],), inputs.shape[1], device="cpu")
     tensors = (inputs, *support.parts(state), *support.parameters(cell))
-    results = _Unroll.apply(cell.config.up_to_output_hidden, steps.numpy().astype(np.int64), *tensors)
+    results = _Unroll.apply(cell.config.core, steps.numpy().astype(np.int64), *tensors)
     if order is not None:
         back = order.argsort()
         results = tuple(result[back] for result in results)
     features, memory, read_weighting, write_weighting, read_vector, *controller = results
-    logits = support.finish(cell, features, lengths)
+    logits = support.finish(cell, features, lengths, passed)
     return logits, MachineState(memory, read_weighting, write_weighting, read_vector, tuple(controller))
 
 

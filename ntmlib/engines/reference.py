@@ -18,6 +18,7 @@ def unroll(
     inputs: Float[Tensor, "batch time features"],
     state: MachineState,
     lengths: Int[Tensor, " batch"] | None = None,
+    passed: Float[Tensor, "batch time units"] | None = None,
     observe: Callable[[Record], None] | None = None,
 ) -> tuple[Float[Tensor, "batch time outputs"], MachineState]:
     """Run the machine over whole sequences.
@@ -28,6 +29,7 @@ def unroll(
         state: the state before the first step.
         lengths: steps of each sequence, for a batch of unequal ones. Past its own end
             a sequence stands still: its outputs are zero, its state stays as it was.
+        passed: factors on the units of the output's hidden layer, for dropout: 0 for those left out.
         observe: called with the record of every step.
 
     Returns:
@@ -35,7 +37,7 @@ def unroll(
     """
     outputs = []
     for time, features in enumerate(inputs.unbind(1)):
-        logits, new_state, record = cell.step(features, state)
+        logits, new_state, record = cell.step(features, state, None if passed is None else passed[:, time])
         if lengths is None:
             state = new_state
         else:

@@ -24,11 +24,11 @@ def parameters(cell: NTMCell) -> list[Tensor]:
     return [tensor for linear in linears(cell) for tensor in (linear.weight, linear.bias)]
 
 
-def finish(cell: NTMCell, features: Tensor, lengths: Tensor | None) -> Tensor:
+def finish(cell: NTMCell, features: Tensor, lengths: Tensor | None, passed: Tensor | None) -> Tensor:
     """Turn what a compiled engine gives, which knows no hidden layer of the output, into logits of every step."""
     if not cell.config.output_hidden:
         return features
-    logits = cell.finish(features)
+    logits = cell.finish(features, passed)
     if lengths is None:
         return logits
     ended = torch.arange(features.shape[1], device=features.device) >= lengths.to(features.device)[:, None]

@@ -94,7 +94,8 @@ class NTMCell(nn.Module):
     write heads find their slots in the memory of the last step and change it; the
     read heads find theirs in the changed memory; the output is an affine map of the
     controller's hidden vector and the new read vectors, or with ``output_hidden`` a
-    layer more: an affine map, rectified, and another one.
+    layer more: an affine map, rectified, and another one. With ``embedding`` the input
+    goes through a matrix before the controller sees it.
 
     Differs from the paper, which leaves the order of reading and writing open:
     writing comes first, so that what is written can be read in the same step
@@ -109,7 +110,7 @@ class NTMCell(nn.Module):
         self.config = config
         self.layout = HeadLayout(config.num_heads, config.width, config.num_shifts)
         read_size = config.num_heads * config.width
-        sizes = (config.input_size + read_size, config.hidden, config.num_layers)
+        sizes = (config.core.input_size + read_size, config.hidden, config.num_layers)
         if config.controller == "lstm":
             self.controller = LSTMController(*sizes, generator)
         else:
@@ -118,8 +119,12 @@ class NTMCell(nn.Module):
         nn.init.xavier_uniform_(self.heads.weight, gain=1.4, generator=generator)
         with torch.no_grad():
             self.heads.bias.copy_(self.layout.tape_bias() if config.head_init == "tape" else torch.zeros(()))
-        self.output = uniform_linear(config.hidden + read_size, config.output_hidden or config.output_size, generator)
+        self.output = uniform_linear(config.hidden + read_size, config.core.output_size, generator)
         self._build_start(config, generator)
+        if config.embedding:
+            # As large as one-hot vectors are, in the mean square of each number.
+            size = (config.input_size, config.embedding)
+            self.embedding = nn.Parameter(torch.empty(size).normal_(0, config.embedding**-0.5, generator=generator))
         if config.output_hidden:
             self.output_after_hidden = uniform_linear(config.output_hidden, config.output_size, generator)
 
@@ -176,19 +181,24 @@ class NTMCell(nn.Module):
         return start, start
 
     def step(
-        self, features: Float[Tensor, "batch features"], state: MachineState
+        self,
+        features: Float[Tensor, "batch features"],
+        state: MachineState,
+        passed: Float[Tensor, "batch units"] | None = None,
     ) -> tuple[Float[Tensor, "batch outputs"], MachineState, Record]:
         """Run one step.
 
         Args:
             features: the external input.
             state: the state after the step before.
+            passed: factors on the units of the output's hidden layer, see ``finish``.
 
         Returns:
             The output as logits, the new state, and a record of everything in between.
         """
         last_reads = rearrange(state.read_vector, "batch heads width -> batch (heads width)")
-        hidden, controller = self.controller(torch.cat([features, last_reads], -1), state.controller)
+        seen = torch.cat([self.embed(features), last_reads], -1)
+        hidden, controller = self.controller(seen, state.controller)
         told = self.layout.instructions(self.heads(hidden))
 
         write_record = _focus(told.write, state.memory, state.write_weighting)
@@ -197,13 +207,27 @@ class NTMCell(nn.Module):
         read_vector = read(memory, read_record.weighting)
 
         reads = rearrange(read_vector, "batch heads width -> batch (heads width)")
-        logits = self.finish(self.output(torch.cat([hidden, reads], -1)))
+        logits = self.finish(self.output(torch.cat([hidden, reads], -1)), passed)
         new_state = MachineState(memory, read_record.weighting, write_record.weighting, read_vector, controller)
         return logits, new_state, Record(read_record, write_record, told.erase, told.add, read_vector, memory)
 
-    def finish(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch outputs"]:
-        """Turn what the layer called ``output`` gives into logits; with no hidden layer there, they are that."""
-        return self.output_after_hidden(features.relu()) if self.config.output_hidden else features
+    def embed(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch embedded"]:
+        """Turn the external input into what the controller sees; with no embedding, they are the same."""
+        return features @ self.embedding if self.config.embedding else features
+
+    def finish(
+        self, features: Float[Tensor, "*batch features"], passed: Float[Tensor, "*batch features"] | None = None
+    ) -> Float[Tensor, "*batch outputs"]:
+        """Turn what the layer called ``output`` gives into logits; with no hidden layer there, they are that.
+
+        Args:
+            features: what the layer gives.
+            passed: factors on the units of the hidden layer: 0 for those that dropout leaves out.
+        """
+        if not self.config.output_hidden:
+            return features
+        units = features.relu() if passed is None else features.relu() * passed
+        return self.output_after_hidden(units)
 
     def resized(self, slots: int, *, shared: bool = False) -> "NTMCell":
         """Return a copy of this cell with another number of slots; it has its own weights, or shares these."""

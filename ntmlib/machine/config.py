@@ -33,6 +33,9 @@ class MachineConfig:
         output_hidden: units of a hidden layer between controller and read vectors and the output. 0 for none, as in
             the paper: then the output is an affine map of both, and an answer that needs the two together in another
             way, such as the sum of two digits modulo 2, has to wait for the next step.
+        embedding: numbers that an input vector is turned into by a matrix of its own before the controller sees it.
+            0 for none, as in the paper. For inputs that are one symbol of many, its row in the matrix is what the
+            machine knows of the symbol.
 
     Raises:
         ValueError: a value is out of its range; the message names it.
@@ -51,6 +54,7 @@ class MachineConfig:
     weighting_init: str = "one_hot"
     head_init: str = "neutral"
     output_hidden: int = 0
+    embedding: int = 0
 
     def __post_init__(self) -> None:
         for name in ("input_size", "output_size", "hidden", "num_layers", "slots", "width", "num_heads", "num_shifts"):
@@ -59,8 +63,9 @@ class MachineConfig:
         check_choice("memory_init", self.memory_init, MEMORY_INITS)
         check_choice("weighting_init", self.weighting_init, WEIGHTING_INITS)
         check_choice("head_init", self.head_init, HEAD_INITS)
-        if self.output_hidden != 0 or isinstance(self.output_hidden, bool):
-            check_positive("output_hidden (where it is not 0)", self.output_hidden)
+        for name in ("output_hidden", "embedding"):
+            if getattr(self, name) != 0 or isinstance(getattr(self, name), bool):
+                check_positive(f"{name} (where it is not 0)", getattr(self, name))
         if self.num_shifts % 2 == 0:
             raise ValueError(f"num_shifts must be odd, so that one of the shifts is 'stay'; got {self.num_shifts}")
         if self.num_shifts > self.slots:
@@ -72,12 +77,19 @@ class MachineConfig:
         return self.memory_init == "learned" or self.weighting_init == "learned"
 
     @property
-    def up_to_output_hidden(self) -> "MachineConfig":
-        """The part of the machine before the hidden layer of the output, as a machine of its own.
+    def core(self) -> "MachineConfig":
+        """The part of the machine between the embedding and the hidden layer of the output, as a machine of its own.
 
-        Nothing of what comes after goes back into the machine, so engines need not know of it.
+        What comes before does not depend on the steps before, and nothing of what comes after goes back into the
+        machine, so engines need not know of either.
         """
-        return replace(self, output_size=self.output_hidden, output_hidden=0) if self.output_hidden else self
+        return replace(
+            self,
+            input_size=self.embedding or self.input_size,
+            embedding=0,
+            output_size=self.output_hidden or self.output_size,
+            output_hidden=0,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for JSON."""
