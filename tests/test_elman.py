@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ntmlib.baselines import Elman
+from ntmlib.dropout import dropped
 from ntmlib.training import TrainConfig, train
 
 
@@ -50,6 +51,30 @@ def test_a_sequence_may_be_run_in_two_parts():
     torch.testing.assert_close(torch.cat([first, second], 1), machine(inputs)[0])
 
 
+def test_no_dropout_changes_not_a_bit_and_draws_nothing():
+    generator = seeded(7)
+    for lengths in (None, torch.tensor([2, 6, 0, 5])):
+        logits, last = make()(sequences(), lengths=lengths)
+        same, same_last = make()(sequences(), lengths=lengths, dropout=0.0, generator=generator)
+        assert torch.equal(logits, same)
+        assert torch.equal(last, same_last)
+    assert torch.equal(generator.get_state(), seeded(7).get_state())
+
+
+def test_dropout_lies_before_the_output_and_leaves_the_state_alone():
+    machine, inputs, lengths = make(), sequences(), torch.tensor([6, 0, 3, 1])
+    hiddens, state = [], None
+    for vector in inputs.split(1, 1):
+        _, state = machine(vector, state)
+        hiddens.append(state)
+    left = dropped(torch.stack(hiddens, 1), 0.5, seeded(7))
+    logits, last = machine(inputs, lengths=lengths, dropout=0.5, generator=seeded(7))
+    for row, length in enumerate(lengths.tolist()):
+        expected = left[row, :length] @ machine.output_weight.T + machine.output_bias
+        torch.testing.assert_close(logits[row, :length], expected)
+    assert torch.equal(last, machine(inputs, lengths=lengths)[1])
+
+
 def test_every_parameter_gets_a_true_gradient():
     machine, inputs = make(), sequences(2, 3)
     names, values = zip(*machine.named_parameters(), strict=True)
@@ -68,6 +93,7 @@ def test_every_parameter_gets_a_true_gradient():
         (lambda: make()(torch.zeros(2, 5, 4)), "inputs must have axes .* with 3 features"),
         (lambda: make()(sequences(), torch.zeros(3, 4)), "state must be of 4 sequences"),
         (lambda: make()(sequences(), lengths=torch.tensor([7, 1, 1, 1])), "lengths must be 4 numbers from 0 to 6"),
+        (lambda: make()(sequences(), dropout=0.1), "dropout needs a generator of its own"),
         (lambda: TrainConfig(model="rnn", spare_slots=(4,)), "spare_slots must be None for the rnn"),
         (lambda: TrainConfig(model="rnn", model_options={"num_layers": 2}), "model_options has no 'num_layers'"),
     ],

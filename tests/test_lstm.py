@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ntmlib.baselines import LSTM
+from ntmlib.dropout import dropped
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -134,6 +135,29 @@ def test_gradient_is_that_of_finite_differences(lengths):
     assert torch.autograd.gradcheck(loss, leaves, atol=1e-7, rtol=1e-5)
 
 
+def test_no_dropout_changes_not_a_bit_and_draws_nothing():
+    generator = seeded(7)
+    for lengths in (None, torch.tensor([2, 6, 0, 5])):
+        outputs, state = make()(sequences(), lengths=lengths)
+        same, same_state = make()(sequences(), lengths=lengths, dropout=0.0, generator=generator)
+        assert all(map(torch.equal, (outputs, *state), (same, *same_state)))
+    assert torch.equal(generator.get_state(), seeded(7).get_state())
+
+
+def test_dropout_lies_above_each_layer_and_leaves_the_state_alone():
+    machine, seen, generator, tops = make(num_layers=2), sequences(), seeded(7), []
+    for layer in range(2):
+        start, first_cell = (part[:, layer] for part in machine.initial_state(4))
+        hiddens, _, _ = machine._layer(layer, seen, start, first_cell, None)
+        tops.append(dropped(hiddens, 0.5, generator))
+        seen = torch.cat([sequences(), tops[-1]], -1)
+    outputs, (hidden, _) = machine(sequences(), dropout=0.5, generator=seeded(7))
+    expected = torch.cat(tops, -1) @ machine.output_weight.T + machine.output_bias
+    torch.testing.assert_close(outputs, expected, atol=1e-12, rtol=0)
+    assert torch.equal(hidden[:, 0], machine(sequences())[1][0][:, 0])
+    assert not torch.equal(outputs, machine(sequences(), dropout=0.5, generator=seeded(8))[0])
+
+
 @pytest.mark.parametrize(("batch", "time"), [(2, 0), (0, 3)])
 def test_nothing_in_gives_nothing_out(batch, time):
     outputs, state = make()(sequences(batch, time))
@@ -178,6 +202,8 @@ def test_a_size_must_be_a_positive_whole_number(name, value):
         ),
         ({"lengths": torch.tensor([6, 1, 1])}, r"lengths must be 4 numbers from 0 to 6 \(steps\); got \[6, 1, 1\]"),
         ({"state": make().initial_state(3)}, "state must be of 4 sequences, as inputs are; got 3"),
+        ({"dropout": 0.1}, "dropout needs a generator of its own"),
+        ({"dropout": 1.0, "generator": seeded(1)}, "dropout must be a share from 0 to below 1; got 1.0"),
     ],
 )
 def test_a_call_that_does_not_fit_is_refused(arguments, message):

@@ -8,6 +8,8 @@ from einops import repeat
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ntmlib.dropout import dropped
+
 
 class Elman(nn.Module):
     """A recurrent network of one layer from vectors to logits.
@@ -51,6 +53,8 @@ class Elman(nn.Module):
         state: Float[Tensor, "states hidden"] | None = None,
         *,
         lengths: Int[Tensor, " batch"] | None = None,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
     ) -> tuple[Float[Tensor, "batch time outputs"], Float[Tensor, "batch hidden"]]:
         """Run whole sequences.
 
@@ -59,12 +63,14 @@ class Elman(nn.Module):
             state: hidden vector of each sequence; by default the learned one.
             lengths: steps of each sequence when they differ; outputs past a sequence's end are zero and its state
                 stands still.
+            dropout: share of the units that are zero to the output, though not to the next step. For training only.
+            generator: draws which; needed if there is dropout.
 
         Returns:
             Logits of every step, and the hidden vector after each sequence's last step.
 
         Raises:
-            ValueError: inputs, state or lengths do not fit; the message says how.
+            ValueError: inputs, state, lengths or dropout do not fit; the message says how.
         """
         if inputs.ndim != 3 or inputs.shape[-1] != self.input_size:
             raise ValueError(
@@ -81,7 +87,7 @@ class Elman(nn.Module):
         # torch's own layer wants a second bias: it gets zeros.
         weights = [self.from_input, self.from_hidden, self.bias, torch.zeros_like(self.bias)]
         hiddens, last = torch.rnn_tanh(inputs, first[None].contiguous(), weights, True, 1, 0.0, False, False, True)
-        logits = nn.functional.linear(hiddens, self.output_weight, self.output_bias)
+        logits = nn.functional.linear(dropped(hiddens, dropout, generator), self.output_weight, self.output_bias)
         if lengths is None:
             return logits, last[0]
         running = torch.arange(time, device=inputs.device) < lengths.to(inputs.device)[:, None]

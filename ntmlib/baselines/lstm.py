@@ -11,6 +11,8 @@ from einops import repeat
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ntmlib.dropout import dropped
+
 LSTMState = tuple[Float[Tensor, "batch layers hidden"], Float[Tensor, "batch layers hidden"]]
 
 
@@ -75,6 +77,8 @@ class LSTM(nn.Module):
         state: LSTMState | None = None,
         *,
         lengths: Int[Tensor, " batch"] | None = None,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
     ) -> tuple[Float[Tensor, "batch time outputs"], LSTMState]:
         """Run whole sequences.
 
@@ -83,12 +87,15 @@ class LSTM(nn.Module):
             state: hidden vectors and cells of all layers; by default the learned ones.
             lengths: steps of each sequence when they differ; outputs past a sequence's end are zero
                 and its state stands still.
+            dropout: share of the numbers that become zero between a layer and what lies above it, the next layer and
+                the output; not between steps. For training only.
+            generator: draws which; needed if there is dropout.
 
         Returns:
             Logits of every step, and the state after each sequence's last step.
 
         Raises:
-            ValueError: inputs, state or lengths do not fit; the message says how.
+            ValueError: inputs, state, lengths or dropout do not fit; the message says how.
         """
         if inputs.ndim != 3 or inputs.shape[-1] != self.input_size:
             raise ValueError(
@@ -107,7 +114,7 @@ class LSTM(nn.Module):
         for layer in range(self.num_layers):
             seen = torch.cat([inputs, tops[-1]], -1) if tops else inputs
             outputs, hidden, cell = self._layer(layer, seen, hiddens[:, layer], cells[:, layer], lengths)
-            tops.append(outputs)
+            tops.append(dropped(outputs, dropout, generator))
             last_hiddens.append(hidden)
             last_cells.append(cell)
         logits = nn.functional.linear(torch.cat(tops, -1), self.output_weight, self.output_bias)
