@@ -3,5 +3,6 @@
 from ntmlib.baselines.elman import Elman
 from ntmlib.baselines.lstm import LSTM
 from ntmlib.baselines.ngram import NGram
+from ntmlib.baselines.transformer import Transformer, TransformerState
 
-__all__ = ["LSTM", "Elman", "NGram"]
+__all__ = ["LSTM", "Elman", "NGram", "Transformer", "TransformerState"]

@@ -115,23 +115,23 @@ class NGram:
         contexts = self._after(lead, grows=learns)
         for start in range(0, len(checked), _CHUNK):
             chunk = slice(start, start + _CHUNK)
-            self._go(checked[chunk], contexts, grows=learns, weight=int(learns), costs=costs[chunk])
+            self._go(checked[chunk], contexts, grows=learns, counts=learns, costs=costs[chunk])
         self._num_counted += len(checked) * learns
 
     def _after(self, context: np.ndarray, grows: bool) -> np.ndarray:
         """Return the nodes of what a text ends with: of its last 0, 1, ... ``order - 1`` symbols."""
         contexts = np.full(self.order, -1, np.int64)
         contexts[0] = 0
-        self._go(context[max(0, len(context) - self.order + 1) :], contexts, grows=grows, weight=0, costs=_NO_COSTS)
+        self._go(context[max(0, len(context) - self.order + 1) :], contexts, grows=grows, counts=False, costs=_NO_COSTS)
         return contexts
 
-    def _go(self, codes: np.ndarray, contexts: np.ndarray, *, grows: bool, weight: int, costs: np.ndarray) -> None:
+    def _go(self, codes: np.ndarray, contexts: np.ndarray, *, grows: bool, counts: bool, costs: np.ndarray) -> None:
         from ntmlib.baselines import ngram_counts  # late: a compiler loads slowly
 
         if grows:
             self._make_room(self._num_nodes + len(codes) * self.order)
         tree = (self._keys, self._children, self._nodes, self._num_nodes)
-        self._num_nodes = ngram_counts.read(codes, self.num_symbols, contexts, *tree, grows, weight, costs)
+        self._num_nodes = ngram_counts.read(codes, self.num_symbols, contexts, *tree, grows, counts, costs)
 
     def _make_room(self, num_nodes: int) -> None:
         """Let there be memory for so many nodes, by doubling."""

@@ -47,12 +47,12 @@ def move(old_keys, old_children, keys, children):
 
 
 @_compiled
-def read(codes, num_symbols, contexts, keys, children, nodes, num_nodes, grows, weight, costs):
+def read(codes, num_symbols, contexts, keys, children, nodes, num_nodes, grows, counts, costs):
     """Go through a text symbol by symbol: predict it, count it, move on.
 
-    Every string that ends at a symbol is counted ``weight`` times, if there are nodes for it; if the tree ``grows``,
-    there are. Moves ``contexts`` on and writes into ``nodes``, the table and ``costs`` (of the symbols, in nats; may
-    be empty). Returns the number of nodes.
+    If the tree ``grows``, every string that ends at a symbol gets a node; if it ``counts``, such a string is counted.
+    Moves ``contexts`` on and writes into ``nodes``, the table and ``costs`` (of the symbols, in nats; may be empty).
+    Returns the number of nodes.
     """
     for time in range(len(codes)):
         symbol = codes[time]
@@ -73,10 +73,10 @@ def read(codes, num_symbols, contexts, keys, children, nodes, num_nodes, grows, 
                     child = num_nodes
                     keys[place], children[place] = key, child
                     num_nodes += 1
-                if child != NOWHERE and weight > 0:
+                if child != NOWHERE and counts:
                     nodes[node, KINDS] += nodes[child, COUNT] == 0
-                    nodes[node, FOLLOWED] += weight
-                    nodes[child, COUNT] += weight
+                    nodes[node, FOLLOWED] += 1
+                    nodes[child, COUNT] += 1
             if length + 1 < len(contexts):
                 node, contexts[length + 1] = contexts[length + 1], child
         if time < len(costs):
