@@ -31,6 +31,7 @@ The Neural Turing Machine workbook.
   ntm sweep FILE                                 train the many runs a file names; again: only what is missing
   ntm keep runs/copy-3 data/runs/mine            write a small copy of a finished run, with checksums
   ntm report [NAMES]                             run the notebooks and write reports/index.html
+  ntm data list                                  texts to read: which there are; fetch or show one
   ntm bench                                      how fast is a training update here, engine by engine?
   ntm doctor                                     is this computer ready for the workbook?
 
@@ -259,6 +260,13 @@ def keep(arguments: list[str]) -> int:
     return DONE
 
 
+def data(arguments: list[str]) -> int:
+    """``ntm data``: list, fetch and show corpora."""
+    from ntmlib.tasks.text.command import run_command
+
+    return run_command(arguments)
+
+
 def bench(arguments: list[str]) -> int:
     """``ntm bench``: time training updates, engine by engine."""
     from importlib.util import find_spec
@@ -343,6 +351,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "sweep": sweep,
     "keep": keep,
     "report": report,
+    "data": data,
     "bench": bench,
     "doctor": doctor,
 }

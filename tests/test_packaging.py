@@ -233,8 +233,9 @@ def test_package_data_covers_every_file_that_is_not_python():
 def test_a_wheel_holds_the_whole_library_and_imports(tmp_path):
     source = tmp_path / "source"
     shutil.copytree(ROOT / "ntmlib", source / "ntmlib", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "data" / "text", source / "data" / "text", ignore=shutil.ignore_patterns("__pycache__"))
     build = [
         sys.executable,
         "-m",
@@ -248,12 +249,18 @@ def test_a_wheel_holds_the_whole_library_and_imports(tmp_path):
         str(source),
     ]
     expected = {path.relative_to(source).as_posix() for path in (source / "ntmlib").rglob("*.*")}
+    expected.add("ntmlib/tasks/text/shakespeare.txt")  # git has it in data/text
     subprocess.run(build, check=True, capture_output=True, timeout=120)
     wheel = next(tmp_path.glob("ntmlib-*.whl"))
     with zipfile.ZipFile(wheel) as archive:
         assert expected - set(archive.namelist()) == set()
         archive.extractall(tmp_path / "installed")
-    command = [sys.executable, "-c", "import ntmlib; print(ntmlib.__file__, ntmlib.NTM(2, 1))"]
+    script = (
+        "import ntmlib; print(ntmlib.__file__, ntmlib.NTM(2, 1)); "
+        "from ntmlib.tasks.text import open_corpus; open_corpus('shakespeare')"
+    )
+    command = [sys.executable, "-c", script]
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
-    assert result.stdout.startswith(str(tmp_path / "installed")), result.stderr
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(str(tmp_path / "installed"))
