@@ -47,6 +47,10 @@ class Elman(nn.Module):
             if name != "initial_hidden":
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
+    def initial_state(self, batch_size: int) -> Float[Tensor, "batch hidden"]:
+        """Return the learned hidden vector before the first step."""
+        return repeat(self.initial_hidden, "hidden -> batch hidden", batch=batch_size)
+
     def forward(
         self,
         inputs: Float[Tensor, "batch time features"],
@@ -77,7 +81,7 @@ class Elman(nn.Module):
                 f"inputs must have axes [batch time features] with {self.input_size} features; got {list(inputs.shape)}"
             )
         batch, time = inputs.shape[:2]
-        first = repeat(self.initial_hidden, "hidden -> batch hidden", batch=batch) if state is None else state
+        first = self.initial_state(batch) if state is None else state
         if first.shape[0] != batch:
             raise ValueError(f"state must be of {batch} sequences, as inputs are; got {first.shape[0]}")
         if lengths is not None and (lengths.shape != (batch,) or ((lengths < 0) | (lengths > time)).any()):

@@ -24,6 +24,9 @@ class LSTM(nn.Module):
         output_size: channels of the external output.
         hidden: units in each layer.
         num_layers: layers.
+        output_hidden: units of a rectified layer between the layers and the output; 0 for none.
+        embedding: numbers that an input vector is turned into by a matrix of its own, before the layers see it; 0 for
+            none. Both are as the NTM has them, so that the two can be compared.
         generator: draws the first weights; without one, a generator seeded with 0.
 
     Raises:
@@ -36,6 +39,8 @@ class LSTM(nn.Module):
         output_size: int,
         hidden: int = 256,
         num_layers: int = 3,
+        output_hidden: int = 0,
+        embedding: int = 0,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -44,24 +49,37 @@ class LSTM(nn.Module):
         for name, value in sizes.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
+        for name, value in {"output_hidden": output_hidden, "embedding": embedding}.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(f"{name} must be a whole number of at least 0; got {value!r}")
         self.input_size, self.output_size, self.hidden, self.num_layers = input_size, output_size, hidden, num_layers
+        self.output_hidden, self.embedding = output_hidden, embedding
         # torch's own LSTM layers do the work; their second bias is left out of the parameters below.
         below = [0] + [hidden] * (num_layers - 1)
-        self.from_input = nn.ParameterList(torch.empty(4 * hidden, input_size + size) for size in below)
+        seen = embedding or input_size
+        self.from_input = nn.ParameterList(torch.empty(4 * hidden, seen + size) for size in below)
         self.from_hidden = nn.ParameterList(torch.empty(4 * hidden, hidden) for _ in below)
         self.bias = nn.ParameterList(torch.empty(4 * hidden) for _ in below)
-        self.output_weight = nn.Parameter(torch.empty(output_size, num_layers * hidden))
-        self.output_bias = nn.Parameter(torch.empty(output_size))
+        first = output_hidden or output_size
+        self.output_weight = nn.Parameter(torch.empty(first, num_layers * hidden))
+        self.output_bias = nn.Parameter(torch.empty(first))
+        if output_hidden:
+            self.output_after_hidden_weight = nn.Parameter(torch.empty(output_size, output_hidden))
+            self.output_after_hidden_bias = nn.Parameter(torch.empty(output_size))
+        if embedding:
+            self.embedding_weight = nn.Parameter(torch.empty(input_size, embedding))
         self.initial_hidden = nn.Parameter(torch.zeros(num_layers, hidden))
         self.initial_cell = nn.Parameter(torch.zeros(num_layers, hidden))
         self._draw(generator or torch.Generator().manual_seed(0))
 
     def _draw(self, generator: torch.Generator) -> None:
-        """Draw every weight uniformly from +-1/sqrt(hidden); the first state starts at zero."""
-        bound = self.hidden**-0.5
+        """Draw every weight uniformly from +-1/sqrt(units it comes from); the first state starts at zero."""
         for name, parameter in self.named_parameters():
-            if not name.startswith("initial_"):
-                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+            size = self.output_hidden if name.startswith("output_after") else self.hidden
+            if name == "embedding_weight":
+                nn.init.normal_(parameter, 0, self.embedding**-0.5, generator=generator)
+            elif not name.startswith("initial_"):
+                nn.init.uniform_(parameter, -(size**-0.5), size**-0.5, generator=generator)
 
     def initial_state(self, batch_size: int) -> LSTMState:
         """Return the learned state before the first step."""
@@ -88,7 +106,7 @@ class LSTM(nn.Module):
             lengths: steps of each sequence when they differ; outputs past a sequence's end are zero
                 and its state stands still.
             dropout: share of the numbers that become zero between a layer and what lies above it, the next layer and
-                the output; not between steps. For training only.
+                the output (with ``output_hidden``, its units); not between steps. For training only.
             generator: draws which; needed if there is dropout.
 
         Returns:
@@ -108,16 +126,21 @@ class LSTM(nn.Module):
         if lengths is not None and (lengths.shape != (batch,) or ((lengths < 0) | (lengths > time)).any()):
             raise ValueError(f"lengths must be {batch} numbers from 0 to {time} (steps); got {lengths.tolist()}")
         if batch == 0 or time == 0:  # torch's LSTM wants something to do
-            return inputs.new_zeros(batch, time, self.output_bias.numel()), (hiddens, cells)
+            return inputs.new_zeros(batch, time, self.output_size), (hiddens, cells)
+        inputs = inputs @ self.embedding_weight if self.embedding else inputs
         tops: list[Tensor] = []
         last_hiddens, last_cells = [], []
         for layer in range(self.num_layers):
             seen = torch.cat([inputs, tops[-1]], -1) if tops else inputs
             outputs, hidden, cell = self._layer(layer, seen, hiddens[:, layer], cells[:, layer], lengths)
-            tops.append(dropped(outputs, dropout, generator))
+            is_below = layer < self.num_layers - 1 or not self.output_hidden
+            tops.append(dropped(outputs, dropout, generator) if is_below else outputs)
             last_hiddens.append(hidden)
             last_cells.append(cell)
         logits = nn.functional.linear(torch.cat(tops, -1), self.output_weight, self.output_bias)
+        if self.output_hidden:
+            units = dropped(logits.relu(), dropout, generator)
+            logits = nn.functional.linear(units, self.output_after_hidden_weight, self.output_after_hidden_bias)
         if lengths is not None:
             running = torch.arange(time, device=inputs.device) < lengths.to(inputs.device)[:, None]
             logits = logits * running[..., None]

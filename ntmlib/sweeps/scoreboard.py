@@ -150,7 +150,7 @@ def _sweeps(folder: str | os.PathLike[str]) -> list[tuple[Path, Sweep]]:
 
 def _model(sweep: Sweep) -> str:
     config = sweep.cells[0].config
-    plain = {"lstm": "LSTM", "rnn": "RNN"}.get(config.model) or (
+    plain = {"lstm": "LSTM", "rnn": "RNN", "transformer": "Transformer"}.get(config.model) or (
         "NTM LSTM" if config.model_options["controller"] == "lstm" else "NTM feed-forward"
     )
     recipe = sweep.preset.removeprefix("lstm-").removesuffix("quick").strip("-").replace("-", " ")

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from ntmlib.tasks.associative_recall import AssociativeRecall
-from ntmlib.tasks.base import Batch, Task, answer_type, chance_right
+from ntmlib.tasks.base import Batch, Continuous, Task, answer_type, chance_right
 from ntmlib.tasks.chomsky import CHOMSKY, Transduction
 from ntmlib.tasks.copy import Copy
 from ntmlib.tasks.dynamic_ngrams import DynamicNGrams
@@ -14,6 +14,7 @@ from ntmlib.tasks.n_back import NBack
 from ntmlib.tasks.one_two_ax import OneTwoAX
 from ntmlib.tasks.priority_sort import PrioritySort
 from ntmlib.tasks.repeat_copy import RepeatCopy
+from ntmlib.tasks.text import Text
 
 _ALL: tuple[type, ...] = (
     AssociativeRecall,
@@ -26,6 +27,7 @@ _ALL: tuple[type, ...] = (
     PrioritySort,
     Recognition,
     RepeatCopy,
+    Text,
 )
 TASKS: dict[str, type] = {vars(task)["name"]: task for task in _ALL}
 
@@ -34,6 +36,7 @@ __all__ = [
     "LANGUAGES",
     "AssociativeRecall",
     "Batch",
+    "Continuous",
     "Copy",
     "DynamicNGrams",
     "Language",
@@ -44,6 +47,7 @@ __all__ = [
     "Recognition",
     "RepeatCopy",
     "Task",
+    "Text",
     "Transduction",
     "answer_type",
     "chance_right",

@@ -1,5 +1,6 @@
 """What a task is: something that draws batches of sequences with the answers wanted."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -115,6 +116,23 @@ class Uncertain(Task, Protocol):
 
     def optimal_bits(self, batch: Batch) -> Float[Tensor, " batch"]:
         """Cost in bits of each sequence to the best possible predictor."""
+        ...
+
+
+@runtime_checkable
+class Continuous(Task, Protocol):
+    """A task whose sequences go on from one batch to the next: a text that is read window by window."""
+
+    def begin(self, batch_size: int, *, generator: torch.Generator) -> Int[Tensor, " batch"]:
+        """Draw places to read on from."""
+        ...
+
+    def read_on(self, places: Int[Tensor, " batch"], length: int) -> tuple[Batch, Int[Tensor, " batch"]]:
+        """Return the sequences that begin at these places, and the places where the next ones do."""
+        ...
+
+    def pages(self, part: str, streams: int, length: int, characters: int | None = None) -> Iterator[Batch]:
+        """Go through a part of the text, such as "validation", in streams side by side; every batch goes on."""
         ...
 
 

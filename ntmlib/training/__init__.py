@@ -11,6 +11,8 @@ from ntmlib.training.many import train_many
 from ntmlib.training.optimizers import GravesRMSProp
 from ntmlib.training.progress import Progress, terminal_line
 from ntmlib.training.runs import Run, train
+from ntmlib.training.texts import character_nats, evaluate_text
+from ntmlib.training.writing import write_on
 
 __all__ = [
     "Diverged",
@@ -22,12 +24,15 @@ __all__ = [
     "RunRefused",
     "TrainConfig",
     "Trainer",
+    "character_nats",
     "evaluate",
     "evaluate_lengths",
+    "evaluate_text",
     "export_run",
     "load_run",
     "presets",
     "terminal_line",
     "train",
     "train_many",
+    "write_on",
 ]

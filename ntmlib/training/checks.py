@@ -14,6 +14,7 @@ WHOLE_NUMBERS = {
     "curriculum_window": 1,
     "solved_window": 1,
     "updates_after_solved": 0,
+    "warmup_updates": 0,
     "max_restarts": 0,
     "evaluation_sequences": 1,
     "checkpoint_every": 1,
@@ -23,12 +24,16 @@ WHOLE_NUMBERS = {
 NUMBERS: dict[str, tuple[float, float]] = {
     "learning_rate": (0.0, 10.0),
     "momentum": (-math.ulp(0.0), 1 - 2**-53),
+    "dropout": (-math.ulp(0.0), 1 - 2**-53),
+    "fresh_share": (-math.ulp(0.0), 1.0),
     "clip_norm": (0.0, math.inf),
     "clip_value": (0.0, math.inf),
     "curriculum_threshold": (0.0, math.inf),
     "solved_threshold": (0.0, math.inf),
     "final_learning_rate_factor": (0.0, 1.0),
 }
+
+_FROM_ZERO = {"momentum": "in [0, 1)", "dropout": "in [0, 1)", "fresh_share": "in [0, 1]"}
 
 
 def check_whole(name: str, value: object, low: int) -> None:
@@ -43,7 +48,7 @@ def checked_number(name: str, value: object, above: float, at_most: float) -> fl
         raise ValueError(f"{name} must be a finite number; got {value!r}")
     if not above < value <= at_most:
         rule = f"above {above:g}" if math.isinf(at_most) else f"above {above:g} and at most {at_most:g}"
-        raise ValueError(f"{name} must be {'in [0, 1)' if name == 'momentum' else rule}; got {value!r}")
+        raise ValueError(f"{name} must be {_FROM_ZERO.get(name, rule)}; got {value!r}")
     return float(value)
 
 

@@ -18,8 +18,13 @@ PARAMETER_GROUPS = {
     "ntm": ("controller", "heads", "output", "initial"),
     "lstm": _OF_A_BASELINE,
     "rnn": _OF_A_BASELINE,
+    "transformer": ("layers", "output"),
 }
-BASELINE_SIZES = {"lstm": {"hidden": 256, "num_layers": 3}, "rnn": {"hidden": 256}}
+BASELINE_SIZES = {
+    "lstm": {"hidden": 256, "num_layers": 3, "output_hidden": 0, "embedding": 0},
+    "rnn": {"hidden": 256},
+    "transformer": {"hidden": 128, "num_layers": 4, "num_heads": 4, "context": 128},
+}
 
 
 @no_type_check  # while tests run: values of a wrong type are refused below, with a ValueError
@@ -33,9 +38,9 @@ class TrainConfig:
     Args:
         task: name of the task.
         task_options: settings of the task, such as max_length (in vectors).
-        model: "ntm", or a baseline without memory: "lstm", or "rnn" for the plainest recurrent network.
-        model_options: sizes of the model: MachineConfig's fields but input and output size, or hidden and
-            num_layers of the LSTM, or hidden of the RNN.
+        model: "ntm", or a baseline without memory: "lstm", "rnn" for the plainest recurrent network, "transformer".
+        model_options: sizes of the model: MachineConfig's fields but input and output size, or what the baseline's
+            class takes of hidden, num_layers, output_hidden, embedding, num_heads and context.
         seed: whole number all randomness of the run is derived from.
         batch_size: sequences per update.
         max_updates: updates (steps of the optimizer) after which the run ends in any case.
@@ -49,6 +54,12 @@ class TrainConfig:
         clip_norm: largest norm of the whole gradient, which may be of any finite size; None leaves it alone. Where
             clip_value is None too, a gradient whose square overflows float32 (norm 1.8e19) stops the run.
         clip_value: largest absolute value of any component of the gradient; None leaves it alone.
+        dropout: share of the units left out before the output at each step of training, in [0, 1); for an NTM those
+            of its output's hidden layer, which it then must have.
+        fresh_share: share of the sequences of an update that begin anew, at another place and with a fresh state, where
+            the task is a text: the others go on where the last update left them, with the state that it left
+            (truncated backpropagation through time). 1 trains on windows that have nothing to do with one another, as
+            for all other tasks.
         train_slots: slots of the memory while training; None means as many as the machine has afterwards.
             Of several numbers one is drawn for each update, so that nothing can rely on the size.
         spare_slots: instead of train_slots, a memory that follows the length: the slots of an update are its length in
@@ -69,6 +80,7 @@ class TrainConfig:
         solved_window: updates that mean is taken over.
         updates_after_solved: updates made after the task is solved, to sharpen the result; fewer where max_updates
             comes first.
+        warmup_updates: updates at the start over which the learning rate rises to its full size, in a straight line.
         final_learning_rate_factor: what the learning rate falls to, in a straight line, over these updates (over
             all updates where solved_threshold is None); 1 keeps it.
         stall_updates: updates without a step of the curriculum after which an unsolved run counts as stalled and
@@ -76,8 +88,11 @@ class TrainConfig:
         max_restarts: how often a stalled run starts again, with other first weights. The updates made before count:
             max_updates bounds them all together.
         evaluate_every: updates between evaluations; None evaluates at the end only.
-        evaluation_lengths: lengths evaluated, each with the machine's full memory; empty for no evaluation.
-        evaluation_sequences: sequences per evaluation and length.
+        evaluation_lengths: lengths evaluated, each with the machine's full memory; empty for no evaluation. Of a text
+            the characters that each stream reads of the validation part; empty for all of it.
+        evaluation_sequences: sequences per evaluation and length; of a text the streams it is read in.
+        keep_best: whether the machine of the run is the one that did best in an evaluation (of several lengths the
+            last), and not the last.
         checkpoint_every: updates between checkpoints of a run that has a folder.
         threads: threads of this process that compute. More than 1 is seldom faster, and may change the last bit
             of a sum: with the reference engine, copy_quick on 2 threads is not bit for bit copy_quick on 1.
@@ -100,6 +115,8 @@ class TrainConfig:
     learning_rate: float = 5e-3
     learning_rate_factors: Mapping[str, float] = field(default_factory=dict)
     momentum: float = 0.9
+    dropout: float = 0.0
+    fresh_share: float = 1.0
     clip_norm: float | None = 1.0
     clip_value: float | None = None
     train_slots: int | tuple[int, ...] | None = None
@@ -111,12 +128,14 @@ class TrainConfig:
     solved_threshold: float | None = 0.01
     solved_window: int = 20
     updates_after_solved: int = 0
+    warmup_updates: int = 0
     final_learning_rate_factor: float = 1.0
     stall_updates: int | None = None
     max_restarts: int = 0
     evaluate_every: int | None = None
     evaluation_lengths: tuple[int, ...] = ()
     evaluation_sequences: int = 100
+    keep_best: bool = False
     checkpoint_every: int = 100
     threads: int = 1
     engine: str = "auto"
@@ -136,8 +155,9 @@ class TrainConfig:
         for name, choices in _NAMES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
-        if not isinstance(self.mixed_lengths, bool):
-            raise ValueError(f"mixed_lengths must be true or false; got {self.mixed_lengths!r}")
+        for name in ("mixed_lengths", "keep_best"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false; got {getattr(self, name)!r}")
         if self.model in BASELINE_SIZES and self.engine != "auto":
             raise ValueError(f"engine must be 'auto' for the {self.model}; got {self.engine!r}")
         engines.check_name(self.engine)
@@ -145,6 +165,7 @@ class TrainConfig:
         self._complete_model()
         self._check_factors()
         self._check_evaluation_lengths()
+        self._check_continuous()
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -203,7 +224,7 @@ class TrainConfig:
             check_names("model_options", options, tuple(usual))
             completed = {**usual, **options}
             for name, value in completed.items():
-                check_whole(name, value, 1)
+                check_whole(name, value, 0 if usual[name] == 0 else 1)
             for name in ("train_slots", "spare_slots"):
                 if (given := getattr(self, name)) is not None:
                     raise ValueError(f"{name} must be None for the {self.model}, which has no memory; got {given}")
@@ -244,6 +265,23 @@ class TrainConfig:
         for length in self.evaluation_lengths:
             check_whole("evaluation_lengths", length, 1)
         self._set("evaluation_lengths", tuple(self.evaluation_lengths))
+
+    def _check_continuous(self) -> None:
+        """Refuse what does not go together with a text, with reading on, with dropout and with a best machine."""
+        continuous = isinstance(self.make_task(), tasks.Continuous)
+        if self.fresh_share < 1 and not continuous:
+            raise ValueError(
+                f"fresh_share must be 1 for {self.task}, whose sequences are whole; got {self.fresh_share}"
+            )
+        if self.fresh_share < 1 and (self.train_slots is not None or self.spare_slots is not None):
+            raise ValueError(
+                "train_slots and spare_slots must be None where fresh_share is below 1, because the memory is passed "
+                f"on; got {self.train_slots} and {self.spare_slots}"
+            )
+        if self.dropout and self.model == "ntm" and not self.model_options["output_hidden"]:
+            raise ValueError(f"dropout must be 0 for a machine without output_hidden; got {self.dropout}")
+        if self.keep_best and not (self.evaluation_lengths or continuous):
+            raise ValueError("keep_best must be false where nothing is evaluated (evaluation_lengths); got True")
 
     def make_task(self) -> tasks.Task:
         """Build the task."""

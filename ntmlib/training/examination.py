@@ -12,6 +12,7 @@ from ntmlib.ntm import NTM
 from ntmlib.training.config import TrainConfig
 from ntmlib.training.evaluation import Report, evaluate
 from ntmlib.training.models import Model
+from ntmlib.training.texts import evaluate_text
 
 SEED = 2014  # every machine is asked with the same sequences, which no training run draws
 
@@ -24,7 +25,8 @@ class Question:
         name: how tables and figures call it.
         length: length of every sequence; None draws them as in training.
         slots: slots of the memory, for machines that have one; None leaves them those of the run.
-        num_sequences: sequences tried.
+        num_sequences: sequences tried; of a text the streams it is read in.
+        part: of a text the part that is read; then ``length`` counts the characters of a stream, None for all.
         task_options: settings that differ from those of training.
     """
 
@@ -33,6 +35,7 @@ class Question:
     slots: int | None = None
     num_sequences: int = 100
     task_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    part: str = "validation"
 
 
 def _repeats(length: int, repeats: int) -> Question:
@@ -95,6 +98,11 @@ EXAMINATIONS: dict[str, tuple[Question, ...]] = {
     **{task.name: GENERALISATION for task in tasks.CHOMSKY},
     "modular_arithmetic_brackets": EXPRESSIONS,
     "solve_equation": EXPRESSIONS,
+    # One stream, as a reader reads: the whole of what was held out, and as much of what was trained on.
+    "text": (
+        Question("validation", num_sequences=1),
+        Question("training text", 100_000, num_sequences=1, part="train"),
+    ),
     "n_back": (Question("as trained"), Question("200 symbols", 200, num_sequences=20)),
 }
 
@@ -112,10 +120,14 @@ def examine(model: Model, config: TrainConfig) -> dict[str, Report]:
 
 def ask(model: Model, config: TrainConfig, question: Question) -> Report:
     """Ask one question."""
+    task = tasks.make(config.task, **{**config.task_options, **question.task_options})
+    if isinstance(task, tasks.Continuous):
+        streams, characters = question.num_sequences, question.length
+        return evaluate_text(model, task, question.part, streams=streams, characters=characters)
     resizable = isinstance(model, NTM) and not model.config.depends_on_slots
     return evaluate(
         model,
-        tasks.make(config.task, **{**config.task_options, **question.task_options}),
+        task,
         length=question.length,
         num_sequences=question.num_sequences,
         generator=torch.Generator().manual_seed(SEED),

@@ -1,25 +1,28 @@
 """The one training loop: draw, run, cost, gradient, step; for every task and model."""
 
+import copy
 import dataclasses
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from ntmlib.engines import device_for
 from ntmlib.ntm import NTM
-from ntmlib.tasks import Batch, answer_type
-from ntmlib.training import optimizers
+from ntmlib.tasks import Batch, Continuous, answer_type
+from ntmlib.training import optimizers, states
 from ntmlib.training.checkpoints import Checkpoint
 from ntmlib.training.config import TrainConfig
-from ntmlib.training.evaluation import BITS_PER_NAT, cost_nats, evaluate, lengths_for
+from ntmlib.training.evaluation import BITS_PER_NAT, Report, cost_nats, evaluate, lengths_for
 from ntmlib.training.history import EVALUATIONS, History
 from ntmlib.training.models import Model, build_model, generator_for, load_weights
 from ntmlib.training.progress import Progress, Watch
+from ntmlib.training.states import State, chosen, detached
+from ntmlib.training.texts import evaluate_text
 
 SECONDS_BETWEEN_LOOKS = 0.5
 LARGEST_SQUARED = math.sqrt(torch.finfo(torch.float32).max)  # 1.8e19: the square of anything above is infinite
@@ -47,6 +50,7 @@ class Draw:
         batch: still on the CPU.
         lengths: steps of each sequence, for the model; None where all are equal or it need not know.
         model: the model with the memory of this update.
+        state: where its sequences start; None for the model's initial state.
         num_answers: bits, or symbols, wanted in all sequences together.
         divisor: of the cost, for the objective.
     """
@@ -57,6 +61,24 @@ class Draw:
     model: Model
     num_answers: int
     divisor: int
+    state: State | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """Where in a text the sequences of the next update begin, and with what state."""
+
+    places: torch.Tensor
+    state: State
+
+
+@dataclasses.dataclass(frozen=True)
+class Best:
+    """The weights that did best in an evaluation so far, after which update, and how well."""
+
+    update: int
+    bits_per_bit: float
+    weights: dict[str, torch.Tensor]
 
 
 class Trainer:
@@ -83,6 +105,9 @@ class Trainer:
         self.model = self._for_training(model).to(self.device)
         self._sizes: dict[int, NTM] = {}  # one set of weights, seen through memories of several sizes
         self.generator = generator_for(config.seed, "batches")
+        self.dropout_generator = generator_for(config.seed, "dropout")
+        self.stream: Stream | None = None  # of a text that is read on from update to update
+        self.best: Best | None = None
         self.history, self.evaluations = History(), History(EVALUATIONS)
         self.update = 0
         self.solved_at: int | None = None
@@ -129,7 +154,7 @@ class Trainer:
         """
         drawn = self.draw()
         batch = drawn.batch.to(self.device)
-        logits, _ = drawn.model(batch.inputs, lengths=drawn.lengths, **self._options)
+        logits, state = drawn.model(batch.inputs, drawn.state, lengths=drawn.lengths, **self._options, **self._dropout)
         nats = cost_nats(logits, batch)
         for parameter in self.parameters:
             parameter.grad = None
@@ -143,15 +168,27 @@ class Trainer:
         self.set_learning_rates()
         self.optimizer.step()
         self.check(weights=optimizers.norm_of(self.parameters).item())
+        if self.stream is not None:
+            self.stream = Stream(self.stream.places, detached(state))
         self.record(drawn, cost, gradient_norm)
+
+    @property
+    def _dropout(self) -> dict[str, Any]:
+        """What a model is told of dropout in training."""
+        share = self.config.dropout
+        return {"dropout": share, "generator": self.dropout_generator} if share else {}
 
     def draw(self) -> "Draw":
         """Draw what the next update trains on."""
-        length, batch = self._draw()
+        state = None
+        if self.config.fresh_share < 1:
+            length, (batch, state) = self.task.max_length, self._read_on()
+        else:
+            length, batch = self._draw()
         model = self._draw_model(length)
         num_answers = batch.num_answers
         divisor = num_answers if self.config.objective == "bit" else self.config.batch_size
-        return Draw(length, batch, lengths_for(model, batch), model, num_answers, divisor)
+        return Draw(length, batch, lengths_for(model, batch), model, num_answers, divisor, state)
 
     def record(self, drawn: "Draw", cost: float, gradient_norm: float) -> None:
         """Count an update that was made, and draw the conclusions: a harder task, solved, stalled.
@@ -185,6 +222,18 @@ class Trainer:
         length = int(torch.randint(self.task.min_length, self.top_length + 1, (), generator=self.generator))
         task = self.task.up_to(self.top_length)
         return length, task.sample(self.config.batch_size, generator=self.generator, length=length)
+
+    def _read_on(self) -> tuple[Batch, State]:
+        """Return the next windows of a text, and the state to read them from; some streams begin anew."""
+        task, size = cast(Continuous, self.task), self.config.batch_size
+        places, start = task.begin(size, generator=self.generator), self.model.initial_state(size)
+        if self.stream is not None:
+            fresh = torch.rand(size, generator=self.generator) < self.config.fresh_share
+            places = torch.where(fresh, places, self.stream.places)
+            start = chosen(fresh, start, self.stream.state) if bool(fresh.any()) else self.stream.state
+        batch, places = task.read_on(places, task.max_length)
+        self.stream = Stream(places, start)
+        return batch, start
 
     def _draw_model(self, length: int) -> Model:
         """Draw the size of memory of one update, for sequences of this length."""
@@ -227,16 +276,18 @@ class Trainer:
 
     def set_learning_rates(self) -> None:
         """Set the optimizer's learning rates to those of the next update."""
-        update = self.update + 1
-        if self.config.final_learning_rate_factor == 1:
+        update, config = self.update + 1, self.config
+        if config.final_learning_rate_factor == 1 and update > config.warmup_updates + 1:
             return
-        if self.config.solved_threshold is None:
-            done = update / self.config.max_updates
+        done = 0.0
+        if config.solved_threshold is None:
+            done = update / config.max_updates
         elif self.solved_at is not None:
             done = (update - self.solved_at) / (self.last_update - self.solved_at)
-        else:
+        elif update > config.warmup_updates + 1:
             return
-        factor = 1 - (1 - self.config.final_learning_rate_factor) * done
+        factor = 1 - (1 - config.final_learning_rate_factor) * done
+        factor *= min(1.0, update / (config.warmup_updates + 1))
         for group in self.optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
 
@@ -263,6 +314,7 @@ class Trainer:
         self.progress_at = self.update
         self.top_length = self.config.curriculum_start or self.task.max_length
         self._recent.clear()
+        self.stream = None
         self.model.load_state_dict(self._for_training(build_model(self.config, self.restarts)).state_dict())
         del self.optimizer  # built anew, without a memory of the old gradients
 
@@ -274,21 +326,32 @@ class Trainer:
 
     def evaluate(self) -> None:
         """Evaluate at the config's lengths; the sequences are the same every time."""
-        model = self.final_model()
-        for length in self.config.evaluation_lengths:
-            report = evaluate(
-                model,
-                self.task,
-                length=length,
-                num_sequences=self.config.evaluation_sequences,
-                generator=generator_for(self.config.seed, "evaluation"),
-                **self._options,
-            )
+        model = self._last_model()
+        for length in self.config.evaluation_lengths or (None,) * isinstance(self.task, Continuous):
+            report = self._evaluate(model, length)
             values = {**dataclasses.asdict(report), "slots": report.slots or 0, "bits_right": report.bits_right}
             self.evaluations.append(self.update, *(values[name] for name in list(EVALUATIONS)[1:]))
+        if self.config.keep_best and (self.best is None or report.bits_per_bit < self.best.bits_per_bit):
+            weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            self.best = Best(self.update, report.bits_per_bit, weights)
+
+    def _evaluate(self, model: Model, length: int | None) -> Report:
+        """Try a model at one length; on a text that is so many characters of the validation part in each stream."""
+        streams = self.config.evaluation_sequences
+        if isinstance(self.task, Continuous):
+            return evaluate_text(model, self.task, streams=streams, characters=length, **self._options)
+        generator = generator_for(self.config.seed, "evaluation")
+        return evaluate(model, self.task, length=length, num_sequences=streams, generator=generator, **self._options)
 
     def final_model(self) -> Model:
-        """Return the model as it is used after training, with its full memory."""
+        """Return the model as it is used after training: with its full memory, and the best one if so configured."""
+        if self.best is None:
+            return self._last_model()
+        model = copy.deepcopy(self._last_model())
+        model.load_state_dict(self.best.weights)
+        return model
+
+    def _last_model(self) -> Model:
         if isinstance(self.model, NTM) and self.config.slots_in_training:
             return self.model.with_slots(self.config.model_options["slots"])
         return self.model
@@ -298,6 +361,13 @@ class Trainer:
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optim/{name}": value for name, value in optimizers.state_tensors(self.optimizer).items()}
         tensors["rng/batches"] = self.generator.get_state()
+        if self.config.dropout:
+            tensors["rng/dropout"] = self.dropout_generator.get_state()
+        if self.stream is not None:
+            tensors["stream/places"] = self.stream.places
+            tensors |= {f"stream/state/{i}": part for i, part in enumerate(states.tensors(self.stream.state))}
+        if self.best is not None:
+            tensors |= {f"best/{name}": value for name, value in self.best.weights.items()}
         state = {
             "update": self.update,
             "seconds": self.seconds,
@@ -307,6 +377,7 @@ class Trainer:
             "stalled_at": self.stalled_at,
             "restarts": self.restarts,
             "progress_at": self.progress_at,
+            "best": self.best and [self.best.update, self.best.bits_per_bit],
             "history_bytes": self.history.sync(),
             "evaluations_bytes": self.evaluations.sync(),
         }
@@ -321,12 +392,25 @@ class Trainer:
         load_weights(self.model, checkpoint)
         optimizers.load_state_tensors(self.optimizer, checkpoint.part("optim/"))
         self.generator.set_state(checkpoint.tensors["rng/batches"])
+        if self.config.dropout:
+            self.dropout_generator.set_state(checkpoint.tensors["rng/dropout"])
+        if places := checkpoint.part("stream/"):
+            parts = [places[f"state/{i}"] for i in range(len(places) - 1)]
+            self.stream = Stream(
+                places["places"], states.rebuilt(detached(self.model.initial_state(self.config.batch_size)), parts)
+            )
+        self.restore_best(checkpoint)
         state = checkpoint.state
         self.update, self.solved_at, self.top_length = state["update"], state["solved_at"], state["top_length"]
         self.stalled_at, self.restarts, self.progress_at = state["stalled_at"], state["restarts"], state["progress_at"]
         self.seconds = state["seconds"]
         self._recent.clear()
         self._recent.extend(state["recent"])
+
+    def restore_best(self, checkpoint: Checkpoint) -> None:
+        """Take up the best weights that a checkpoint has, if it has any."""
+        if found := checkpoint.state.get("best"):
+            self.best = Best(found[0], found[1], checkpoint.part("best/"))
 
     def _tick(self) -> None:
         now = time.perf_counter()

@@ -53,6 +53,8 @@ def train_many(
         return []
     folders = list(directories) if directories is not None else [None] * len(configs)
     states: list[Trainer | Run | Diverged] = []
+    # Dropout and a text that is read on are things of one machine; those run in a launch of their own.
+    in_one_launch = configs[0].engine == "cuda" and not configs[0].dropout and configs[0].fresh_share == 1
 
     def watched(index: int) -> Watch | None:
         def show(progress: Progress) -> None:
@@ -69,9 +71,9 @@ def train_many(
         for run in runs:  # opens all folders before anything is trained
             states.append(go_on(run))
         while waiting := [index for index, state in enumerate(states) if isinstance(state, Trainer)]:
-            together = waiting if configs[0].engine == "cuda" else waiting[:1]
+            together = waiting if in_one_launch else waiting[:1]
             trainers = [cast(Trainer, states[index]) for index in together]
-            failures = advance_together(trainers) if configs[0].engine == "cuda" else [advance(trainers[0])]
+            failures = advance_together(trainers) if in_one_launch else [advance(trainers[0])]
             for index, failure in zip(together, failures, strict=True):
                 states[index] = go_on(runs[index], failure)
     return cast(list[Run | Diverged], states)

@@ -4,13 +4,13 @@ import hashlib
 
 import torch
 
-from ntmlib.baselines import LSTM, Elman
+from ntmlib.baselines import LSTM, Elman, Transformer
 from ntmlib.machine import MachineConfig
 from ntmlib.ntm import NTM
 from ntmlib.training.checkpoints import Checkpoint, CheckpointError
 from ntmlib.training.config import TrainConfig
 
-Model = NTM | LSTM | Elman
+Model = NTM | LSTM | Elman | Transformer
 
 
 def generator_for(seed: int, purpose: str) -> torch.Generator:
@@ -29,6 +29,8 @@ def build_model(config: TrainConfig, restart: int = 0) -> Model:
     generator = generator_for(config.seed, f"weights, restart {restart}" if restart else "weights")
     if config.model == "lstm":
         return LSTM(inputs, outputs, **config.model_options, generator=generator)
+    if config.model == "transformer":
+        return Transformer(inputs, outputs, **config.model_options, generator=generator)
     if config.model == "rnn":
         return Elman(inputs, outputs, **config.model_options, generator=generator)
     return NTM.from_config(MachineConfig(inputs, outputs, **config.model_options), generator)

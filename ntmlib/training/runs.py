@@ -244,6 +244,7 @@ def _summary(trainer: Trainer, now: dict[str, Any], *, exact: bool, ended: bool)
         "solved_at": trainer.solved_at,
         "stalled_at": trainer.stalled_at,
         "restarts": trainer.restarts,
+        "best_at": trainer.best and trainer.best.update,
         "solved_at_sequences": trainer.solved_at and trainer.solved_at * trainer.config.batch_size,
         "updates": trainer.update,
         "sequences": trainer.update * trainer.config.batch_size,
@@ -253,7 +254,7 @@ def _summary(trainer: Trainer, now: dict[str, Any], *, exact: bool, ended: bool)
         "chance_bits": trainer.task.chance_bits,
         "num_parameters": trainer.model.num_parameters,
         "evaluations": [row for row in trainer.evaluations.rows() if row["update"] == trainer.update],
-        "weights_sha256": fingerprint(dict(trainer.model.state_dict())),
+        "weights_sha256": fingerprint(dict(trainer.final_model().state_dict())),
         "exact": exact,
         "environment": now,
     }
