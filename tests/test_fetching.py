@@ -87,7 +87,9 @@ def test_without_the_variable_the_cache_is_the_users(monkeypatch):
 @pytest.mark.parametrize(("says_size", "kept"), [(True, fetching.BLOCK), (False, 100_000)])
 def test_a_cut_download_goes_on_where_it_was(site, here, says_size, kept):
     site.cut, site.says_size = 100_000, says_size
-    with pytest.raises(FetchFailed, match=rf"broke off; {kept:,} of 260,000 bytes are kept in .*\.part, and the same"):
+    with pytest.raises(
+        FetchFailed, match=rf"(failed|broke off); {kept:,} of 260,000 bytes are kept in .*\.part, and the same"
+    ):
         fetch("tinyshakespeare")
     assert part(here).read_bytes() == TEXT[:kept]
     site.cut = None
@@ -253,3 +255,12 @@ def test_every_download_is_pinned():
     assert set(downloads) == {"tinyshakespeare", "text8", "enwik8"}
     assert all(len(download.sha256) == 64 and download.size > 1_000_000 for download in downloads.values())
     assert all(download.member or download.sha256 == CORPORA[name].sha256 for name, download in downloads.items())
+
+
+def test_a_part_outlives_a_server_that_is_gone(site, here):
+    here.mkdir()
+    part(here).write_bytes(TEXT[:100])
+    site.stop()
+    with pytest.raises(FetchFailed, match=r"the connection to 127.0.0.1 failed; 100 of 260,000 bytes are kept in"):
+        fetch("tinyshakespeare")
+    assert part(here).read_bytes() == TEXT[:100]

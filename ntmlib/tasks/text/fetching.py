@@ -95,7 +95,7 @@ def _retrieve(download: Download, folder: Path, name: str, progress: bool) -> Pa
     except requests.RequestException as error:
         host = urlsplit(download.url).hostname
         if part.is_file() and part.stat().st_size:
-            raise FetchFailed(f"the connection to {host} broke off; {_kept(part, download.size)}") from error
+            raise FetchFailed(f"the connection to {host} failed; {_kept(part, download.size)}") from error
         raise FetchFailed(
             f"no connection to {host}; try again later, or copy {name} from another computer into {folder}"
         ) from error
