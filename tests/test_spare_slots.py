@@ -42,8 +42,10 @@ def test_all_sizes_share_their_weights_and_learn_together():
     before = weights_of(trainer.model)
     for _ in range(12):
         trainer.advance()
-    assert len(trainer._sizes) > 1
-    assert {weights_of(machine) for machine in trainer._sizes.values()} == {weights_of(trainer.model)} != {before}
+    assert len(trainer.drawing.sizes) > 1
+    assert (
+        {weights_of(machine) for machine in trainer.drawing.sizes.values()} == {weights_of(trainer.model)} != {before}
+    )
 
 
 def test_after_training_the_machine_has_the_memory_it_was_asked_to_have():
@@ -117,7 +119,7 @@ def test_machines_with_memories_of_several_sizes_share_an_update(gpu):
     assert advance_together(trainers) == [None] * 3
     for trainer in alone:
         trainer.advance()
-    assert len({next(iter(trainer._sizes), 0) for trainer in alone}) > 1
+    assert len({next(iter(trainer.drawing.sizes), 0) for trainer in alone}) > 1
     losses = [[trainer.history.loss[0] for trainer in group] for group in (trainers, alone)]
     np.testing.assert_allclose(*losses, rtol=1e-4)
 

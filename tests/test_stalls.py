@@ -77,7 +77,7 @@ def test_every_size_of_memory_is_drawn_and_all_share_their_weights(monkeypatch):
     )
     trainer = advanced(tiny(train_slots=[4, 5, 9]), 12)
     assert set(seen) == {4, 5, 9}
-    assert {weights_of(machine) for machine in trainer._sizes.values()} == {weights_of(trainer.model)}
+    assert {weights_of(machine) for machine in trainer.drawing.sizes.values()} == {weights_of(trainer.model)}
 
 
 def test_one_size_in_a_list_is_the_same_run_as_the_number():

@@ -70,7 +70,7 @@ def test_a_run_that_went_on_is_bit_for_bit_the_one_that_was_never_interrupted(tm
         trainer.evaluate()
     for name, value in whole.final_model().state_dict().items():
         assert torch.equal(value, again.final_model().state_dict()[name]), name
-    assert torch.equal(whole.stream.places, again.stream.places)
+    assert torch.equal(whole.drawing.stream.places, again.drawing.stream.places)
     assert whole.best.update == again.best.update
 
 
@@ -79,15 +79,15 @@ def test_state_and_place_are_passed_on_from_update_to_update(file, model):
     """By hand: with nothing fresh, what an update starts from is where and how the one before ended."""
     trainer = Trainer(config(file, model, fresh_share=1e-12, dropout=0.0))
     trainer.advance()
-    places, weights = trainer.stream.places, {n: p.clone() for n, p in trainer.model.state_dict().items()}
+    places, weights = trainer.drawing.stream.places, {n: p.clone() for n, p in trainer.model.state_dict().items()}
     batch, later = trainer.task.read_on(places, 6)
     drawn = trainer.draw()
     assert torch.equal(drawn.batch.inputs, batch.inputs)
-    assert torch.equal(trainer.stream.places, later)
+    assert torch.equal(trainer.drawing.stream.places, later)
     alone = Trainer(config(file, model, fresh_share=1e-12, dropout=0.0))
     first = alone.draw()
     _, state = alone.model(first.batch.inputs, first.state)
-    assert torch.equal(alone.stream.places, places)
+    assert torch.equal(alone.drawing.stream.places, places)
     assert set(weights) == set(alone.model.state_dict())
     for found, wanted in zip(tensors(drawn.state), tensors(state), strict=True):
         torch.testing.assert_close(found, wanted.detach())
@@ -98,12 +98,12 @@ def test_a_share_of_the_streams_begins_anew_each_time(file):
     trainer.advance()
     starts, drawn = trainer.model.initial_state(64).memory, trainer.draw()
     assert 0.3 < float((drawn.state.memory == starts).all(-1).all(-1).float().mean()) < 0.7
-    ended, went_on = trainer.stream.places, 0
+    ended, went_on = trainer.drawing.stream.places, 0
     for _ in range(20):
         drawn = trainer.draw()
         begun = drawn.batch.inputs
         went_on += int((begun == trainer.task.read_on(ended, 6)[0].inputs).all(-1).all(-1).sum())
-        ended = trainer.stream.places
+        ended = trainer.drawing.stream.places
     assert 0.4 < went_on / (20 * 64) < 0.65  # half, and a few that happen to read the same
 
 
@@ -111,7 +111,7 @@ def test_all_fresh_is_what_other_tasks_do(file):
     trainer = Trainer(config(file, fresh_share=1.0))
     drawn = trainer.draw()
     assert drawn.state is None
-    assert trainer.stream is None
+    assert trainer.drawing.stream is None
 
 
 def test_the_learning_rate_rises_then_falls(file):

@@ -7,21 +7,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from ntmlib.engines import device_for
 from ntmlib.ntm import NTM
-from ntmlib.tasks import Batch, Continuous, answer_type
-from ntmlib.training import optimizers, states
+from ntmlib.tasks import Continuous, answer_type
+from ntmlib.training import optimizers
 from ntmlib.training.checkpoints import Checkpoint
 from ntmlib.training.config import TrainConfig
-from ntmlib.training.evaluation import BITS_PER_NAT, Report, cost_nats, evaluate, lengths_for
+from ntmlib.training.drawing import Draw, Drawing
+from ntmlib.training.evaluation import BITS_PER_NAT, Report, cost_nats, evaluate
 from ntmlib.training.history import EVALUATIONS, History
 from ntmlib.training.models import Model, build_model, generator_for, load_weights
 from ntmlib.training.progress import Progress, Watch
-from ntmlib.training.states import State, chosen, detached
 from ntmlib.training.texts import evaluate_text
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -39,37 +39,6 @@ class Diverged(RuntimeError):  # noqa: N818  # what happened, in a word
     def __init__(self, update: int, what: str) -> None:
         super().__init__(f"diverged at update {update}: the {what} is not finite")
         self.update, self.what = update, what
-
-
-@dataclasses.dataclass(frozen=True)
-class Draw:
-    """What one update trains on.
-
-    Attributes:
-        length: of the sequences, in the task's unit.
-        batch: still on the CPU.
-        lengths: steps of each sequence, for the model; None where all are equal or it need not know.
-        model: the model with the memory of this update.
-        state: where its sequences start; None for the model's initial state.
-        num_answers: bits, or symbols, wanted in all sequences together.
-        divisor: of the cost, for the objective.
-    """
-
-    length: int
-    batch: Batch
-    lengths: torch.Tensor | None
-    model: Model
-    num_answers: int
-    divisor: int
-    state: State | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Stream:
-    """Where in a text the sequences of the next update begin, and with what state."""
-
-    places: torch.Tensor
-    state: State
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,10 +72,8 @@ class Trainer:
             largest = dataclasses.replace(model.config, slots=max(model.config.slots, *config.slots_in_training, 0))
         self.device = device or device_for(config.engine, largest)
         self.model = self._for_training(model).to(self.device)
-        self._sizes: dict[int, NTM] = {}  # one set of weights, seen through memories of several sizes
-        self.generator = generator_for(config.seed, "batches")
+        self.drawing = Drawing(config, self.task, self.model)
         self.dropout_generator = generator_for(config.seed, "dropout")
-        self.stream: Stream | None = None  # of a text that is read on from update to update
         self.best: Best | None = None
         self.history, self.evaluations = History(), History(EVALUATIONS)
         self.update = 0
@@ -168,8 +135,7 @@ class Trainer:
         self.set_learning_rates()
         self.optimizer.step()
         self.check(weights=optimizers.norm_of(self.parameters).item())
-        if self.stream is not None:
-            self.stream = Stream(self.stream.places, detached(state))
+        self.drawing.ended(state)
         self.record(drawn, cost, gradient_norm)
 
     @property
@@ -178,19 +144,11 @@ class Trainer:
         share = self.config.dropout
         return {"dropout": share, "generator": self.dropout_generator} if share else {}
 
-    def draw(self) -> "Draw":
+    def draw(self) -> Draw:
         """Draw what the next update trains on."""
-        state = None
-        if self.config.fresh_share < 1:
-            length, (batch, state) = self.task.max_length, self._read_on()
-        else:
-            length, batch = self._draw()
-        model = self._draw_model(length)
-        num_answers = batch.num_answers
-        divisor = num_answers if self.config.objective == "bit" else self.config.batch_size
-        return Draw(length, batch, lengths_for(model, batch), model, num_answers, divisor, state)
+        return self.drawing.draw(self.top_length)
 
-    def record(self, drawn: "Draw", cost: float, gradient_norm: float) -> None:
+    def record(self, drawn: Draw, cost: float, gradient_norm: float) -> None:
         """Count an update that was made, and draw the conclusions: a harder task, solved, stalled.
 
         Args:
@@ -212,44 +170,6 @@ class Trainer:
             gradient_norm,
         )
         self._judge(bits / drawn.num_answers)
-
-    def _draw(self) -> tuple[int, Batch]:
-        """Draw the batch of one update, within the curriculum."""
-        if self.config.mixed_lengths:
-            return self.top_length, self.task.up_to(self.top_length).sample(
-                self.config.batch_size, generator=self.generator
-            )
-        length = int(torch.randint(self.task.min_length, self.top_length + 1, (), generator=self.generator))
-        task = self.task.up_to(self.top_length)
-        return length, task.sample(self.config.batch_size, generator=self.generator, length=length)
-
-    def _read_on(self) -> tuple[Batch, State]:
-        """Return the next windows of a text, and the state to read them from; some streams begin anew."""
-        task, size = cast(Continuous, self.task), self.config.batch_size
-        places, start = task.begin(size, generator=self.generator), self.model.initial_state(size)
-        if self.stream is not None:
-            fresh = torch.rand(size, generator=self.generator) < self.config.fresh_share
-            places = torch.where(fresh, places, self.stream.places)
-            start = chosen(fresh, start, self.stream.state) if bool(fresh.any()) else self.stream.state
-        batch, places = task.read_on(places, task.max_length)
-        self.stream = Stream(places, start)
-        return batch, start
-
-    def _draw_model(self, length: int) -> Model:
-        """Draw the size of memory of one update, for sequences of this length."""
-        if not isinstance(self.model, NTM):
-            return self.model
-        spare = self.config.spare_slots
-        choices = self.config.slots_in_training if spare is None else tuple(length + extra for extra in spare)
-        if not choices:
-            return self.model
-        chosen = 0 if len(choices) == 1 else int(torch.randint(len(choices), (), generator=self.generator))
-        slots = choices[chosen]
-        if slots == self.model.config.slots:
-            return self.model
-        if slots not in self._sizes:
-            self._sizes[slots] = self.model.with_slots(slots, shared=True)
-        return self._sizes[slots]
 
     def check(self, **values: float) -> None:
         """Stop the update that is being made if a number is not finite.
@@ -314,7 +234,7 @@ class Trainer:
         self.progress_at = self.update
         self.top_length = self.config.curriculum_start or self.task.max_length
         self._recent.clear()
-        self.stream = None
+        self.drawing.stream = None
         self.model.load_state_dict(self._for_training(build_model(self.config, self.restarts)).state_dict())
         del self.optimizer  # built anew, without a memory of the old gradients
 
@@ -360,12 +280,9 @@ class Trainer:
         """Return all of the run's state; rows of the history are made durable first and only counted in it."""
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optim/{name}": value for name, value in optimizers.state_tensors(self.optimizer).items()}
-        tensors["rng/batches"] = self.generator.get_state()
+        tensors |= self.drawing.tensors()
         if self.config.dropout:
             tensors["rng/dropout"] = self.dropout_generator.get_state()
-        if self.stream is not None:
-            tensors["stream/places"] = self.stream.places
-            tensors |= {f"stream/state/{i}": part for i, part in enumerate(states.tensors(self.stream.state))}
         if self.best is not None:
             tensors |= {f"best/{name}": value for name, value in self.best.weights.items()}
         state = {
@@ -391,14 +308,9 @@ class Trainer:
         """
         load_weights(self.model, checkpoint)
         optimizers.load_state_tensors(self.optimizer, checkpoint.part("optim/"))
-        self.generator.set_state(checkpoint.tensors["rng/batches"])
+        self.drawing.restore(checkpoint.tensors)
         if self.config.dropout:
             self.dropout_generator.set_state(checkpoint.tensors["rng/dropout"])
-        if places := checkpoint.part("stream/"):
-            parts = [places[f"state/{i}"] for i in range(len(places) - 1)]
-            self.stream = Stream(
-                places["places"], states.rebuilt(detached(self.model.initial_state(self.config.batch_size)), parts)
-            )
         self.restore_best(checkpoint)
         state = checkpoint.state
         self.update, self.solved_at, self.top_length = state["update"], state["solved_at"], state["top_length"]

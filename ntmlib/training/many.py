@@ -14,8 +14,9 @@ from ntmlib.engines import cuda
 from ntmlib.machine import MachineState, NTMCell
 from ntmlib.ntm import NTM
 from ntmlib.training.config import TrainConfig
+from ntmlib.training.drawing import Draw
 from ntmlib.training.evaluation import answer_nats
-from ntmlib.training.loop import LARGEST_SQUARED, Diverged, Draw, Trainer
+from ntmlib.training.loop import LARGEST_SQUARED, Diverged, Trainer
 from ntmlib.training.optimizers import norm_of, step_together
 from ntmlib.training.process import interruptions, threads
 from ntmlib.training.progress import Progress, Watch

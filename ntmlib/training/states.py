@@ -18,7 +18,8 @@ def mapped(function: Callable[..., Tensor], *states: State) -> State:
     if dataclasses.is_dataclass(first):
         names = [field.name for field in dataclasses.fields(first)]
         parts = [mapped(function, *(getattr(state, name) for state in states)) for name in names]
-        return type(first)(*parts)
+        make: Any = type(first)
+        return make(*parts)
     parts = [mapped(function, *same) for same in zip(*states, strict=True)]
     return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
 
