@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ntmlib import tasks
-from ntmlib.tasks.text import Text, open_corpus
+from ntmlib.tasks.text import Text, open_corpus, quotes
+from ntmlib.tasks.text.quotes import with_quotes
 
 VERSE = "the cat sat on the mat; the dog sat on the log. "
 
@@ -112,3 +113,67 @@ def test_windows_longer_than_the_text_go_round(file):
     batch = task.sample(1, generator=seeded(), length=1000)
     assert batch.inputs.shape[1] == 1000
     assert np.isin(batch.targets.argmax(-1), task.corpus.part("train")).all()
+
+
+# --- a text that quotes itself -----------------------------------------------------------------------------------
+
+
+def quoting(text: np.ndarray, **sizes: int) -> str:
+    sizes = {"min_passage": 5, "max_passage": 9, "max_distance": 20, **sizes}
+    return bytes(with_quotes(text, **sizes, generator=seeded())).decode("ascii")
+
+
+def test_quotations_left_out_give_the_text_back(monkeypatch):
+    """Every passage is followed by its quotation: found greedily from the left, removing them leaves the text."""
+    monkeypatch.setattr(quotes, "PASSES", 1)
+    text = np.frombuffer(bytes(range(33, 127)) * 3, np.uint8)[:200]  # 94 different characters: no chance repeats nearby
+    written = quoting(text, max_distance=0)
+    plain, at = "", 0
+    while at < len(written):
+        size = next((n for n in range(9, 4, -1) if written[at : at + n] == written[at + n : at + 2 * n] != ""), 0)
+        plain += written[at : at + max(size, 1)]
+        at += 2 * size if size else 1
+    assert plain == (bytes(text) * 2).decode()[: len(plain)]
+    assert 200 <= len(plain) <= 209  # the last passage may go round
+    assert 0.2 < (len(written) - len(plain)) / len(plain) < 0.8
+
+
+def test_distances_of_every_size_are_drawn():
+    text = np.frombuffer(bytes(range(33, 127)) * 30, np.uint8)
+    written = quoting(text, min_passage=5, max_passage=5, max_distance=60)
+    last, distances = {}, []
+    for at in range(len(written) - 5):
+        piece = written[at : at + 5]
+        if piece in last and at - last[piece] - 5 <= 60:
+            distances.append(at - last[piece] - 5)
+        last[piece] = at
+    assert min(distances) == 0
+    assert max(distances) > 40
+    assert 0.2 < np.mean(np.array(distances) < 7) < 0.7
+
+
+def test_a_share_of_the_sequences_quotes_and_the_others_read_the_text(file):
+    task = Text(file, window=60, quoted_share=0.25, min_passage=10, max_passage=10)
+    batch = task.sample(8, generator=seeded())
+    ring = task.corpus.decode(task.corpus.part("train")) * 2
+    plain = [shown in ring for shown in characters(task, batch.inputs)]
+    assert plain[2:] == [True] * 6
+    assert not all(plain[:2])
+    places = task.begin(8, generator=seeded())
+    first, places = task.read_on(places, 30)
+    second, _ = task.read_on(places, 30)
+    assert torch.equal(torch.cat([first.inputs, second.inputs], 1), batch.inputs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quoted_share": 1.5}, "quoted_share must be a number from 0 to 1; got 1.5"),
+        ({"min_passage": 50}, r"min_passage must be at most max_passage \(48\); got 50"),
+        ({"max_distance": -1}, "max_distance must be a whole number of at least 0; got -1"),
+        ({"quoted_share": 0.5, "max_distance": 10**6}, "max_passage and max_distance together must be fewer than"),
+    ],
+)
+def test_quotations_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Text(**options)

@@ -9,12 +9,14 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int, Integer
+from jaxtyping import Int, Integer, UInt
 from torch import Tensor
 
-from ntmlib.tasks.base import SYMBOLS, Batch, check_whole
+from ntmlib.tasks.base import SYMBOLS, Batch, check_range, check_whole
 from ntmlib.tasks.text.corpus import Corpus, open_corpus
+from ntmlib.tasks.text.quotes import with_quotes
 
+QUOTES_SEED = 2014
 SHOWN = {"\n": "↵", " ": "␣", "\t": "⇥"}  # characters that a picture would not show
 
 
@@ -30,6 +32,11 @@ class Text:
     Args:
         text: name of a corpus, or path of a UTF-8 file.
         window: characters asked for in a sequence.
+        quoted_share: share of the sequences of a batch that read a text which quotes itself (``with_quotes``); the
+            others, and what is held out, read the text as it is.
+        min_passage: characters of the shortest passage quoted.
+        max_passage: of the longest.
+        max_distance: most characters between a passage and its quotation.
         sha256: checksum of the file, so that a run cannot go on with another text; filled in when left out.
 
     Raises:
@@ -41,10 +48,25 @@ class Text:
 
     text: str = "shakespeare"
     window: int = 96
+    quoted_share: float = 0.0
+    min_passage: int = 8
+    max_passage: int = 48
+    max_distance: int = 0
     sha256: str = ""
 
     def __post_init__(self) -> None:
         check_whole("window", self.window)
+        check_range(self, "min_passage", "max_passage")
+        check_whole("max_distance", self.max_distance, 0)
+        share = self.quoted_share
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise ValueError(f"quoted_share must be a number from 0 to 1; got {share!r}")
+        needed, there = self.max_passage + self.max_distance, len(self.corpus.part("train"))
+        if share and needed >= there:
+            raise ValueError(
+                f"max_passage and max_distance together must be fewer than the {there:,} characters of the training "
+                f"part; got {needed:,}"
+            )
         found = self.corpus.sha256
         if self.sha256 not in ("", found):
             raise ValueError(f"sha256 must be that of the text {self.text!r}, {found}; got {self.sha256!r}")
@@ -54,6 +76,23 @@ class Text:
     def corpus(self) -> Corpus:
         """The text itself."""
         return open_corpus(self.text)
+
+    @cached_property
+    def _quoting(self) -> UInt[np.ndarray, " characters"]:
+        """The training part with quotations, the same for every run."""
+        return with_quotes(
+            self.corpus.part("train"),
+            min_passage=self.min_passage,
+            max_passage=self.max_passage,
+            max_distance=self.max_distance,
+            generator=torch.Generator().manual_seed(QUOTES_SEED),
+        )
+
+    def _texts(self, batch_size: int) -> list[tuple[slice, UInt[np.ndarray, " characters"]]]:
+        """Say which sequences of a batch read which text."""
+        quoted = round(self.quoted_share * batch_size)
+        plain = [(slice(quoted, batch_size), self.corpus.part("train"))]
+        return [(slice(0, quoted), self._quoting), *plain] if quoted else plain
 
     @property
     def input_channels(self) -> tuple[str, ...]:
@@ -97,15 +136,20 @@ class Text:
         return self.read_on(self.begin(batch_size, generator=generator), length)[0]
 
     def begin(self, batch_size: int, *, generator: torch.Generator) -> Int[Tensor, " batch"]:
-        """Draw places in the training part to read on from."""
-        return torch.randint(len(self.corpus.part("train")), (batch_size,), generator=generator)
+        """Draw places in the training part to read on from; those of the text that quotes itself come first."""
+        places = [
+            torch.randint(len(text), (rows.stop - rows.start,), generator=generator)
+            for rows, text in self._texts(batch_size)
+        ]
+        return torch.cat(places)
 
     def read_on(self, places: Int[Tensor, " batch"], length: int) -> tuple[Batch, Int[Tensor, " batch"]]:
         """Return the windows of ``length`` steps that begin at these places, and the places where the next begin."""
-        text = self.corpus.part("train")
-        steps = places.numpy()[:, None] + np.arange(length + 1)
-        batch = self._batch(text[steps % len(text)])
-        return batch, (places + length) % len(text)
+        steps, following, codes = places[:, None] + torch.arange(length + 1), places + length, []
+        for rows, text in self._texts(len(places)):
+            codes.append(text[steps[rows].numpy() % len(text)])
+            following[rows] %= len(text)
+        return self._batch(np.concatenate(codes)), following
 
     def pages(self, part: str, streams: int, length: int, characters: int | None = None) -> Iterator[Batch]:
         """Go through a part of the text from its beginning to its end, in streams read side by side.
