@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ntmlib import __version__
 
 if TYPE_CHECKING:
-    from ntmlib.training import Run, TrainConfig
+    from ntmlib.training import TrainConfig
 
 DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -103,7 +103,7 @@ def train(arguments: list[str]) -> int:
         again = f"ntm train {task} --out {folder} --resume"
         print(f"interrupted after update {run.result['updates']:,}; to go on: {again}")
         return INTERRUPTED
-    _print_run(run)
+    training.printing.print_run(run)
     return DONE
 
 
@@ -166,7 +166,8 @@ def evaluate(arguments: list[str]) -> int:
 
         Args:
             directory: folder of a run, finished or not.
-            length: lengths to try, in the task's unit; by default the longest it was trained on.
+            length: lengths to try, in the task's unit; by default the longest it was trained on. Of a text this is how
+                many characters of each part to read; by default all that was held out, and as many of the others.
             slots: slots of the memory, at least 3; by default the machine's own.
             sequences: sequences for each length, at least 1.
             seed: whole number the sequences are drawn from.
@@ -175,27 +176,15 @@ def evaluate(arguments: list[str]) -> int:
 
     given = tyro.cli(options, args=arguments, prog="ntm evaluate")
     from ntmlib import training
-    from ntmlib.tasks import answer_type
+    from ntmlib.tasks import Continuous
+    from ntmlib.training import printing
 
     try:
         run = training.load_run(given["directory"])
-        lengths = given["length"] or (run.task.max_length,)
-        wrong = f"wrong {answer_type(run.task)}"
-        print(f"{'length':>6} {'slots':>5} {'sequences':>9} {'bits/sequence':>13} {wrong:>16} {'exact':>7}")
-        for length in lengths:
-            report = training.evaluate_lengths(
-                run.machine,
-                run.task,
-                [length],
-                num_sequences=given["sequences"],
-                seed=given["seed"],
-                slots=given["slots"],
-            )[0]
-            wrong = f"{report.bit_errors:,}/{report.num_bits:,}"
-            print(
-                f"{length:>6} {report.slots or '-':>5} {report.num_sequences:>9} {report.bits_per_sequence:>13.3f} "
-                f"{wrong:>16} {report.exact:>7.1%}"
-            )
+        if isinstance(run.task, Continuous):
+            printing.print_text(run, given["length"])
+        else:
+            printing.print_lengths(run, given["length"], given["sequences"], given["seed"], given["slots"])
     except ValueError as error:
         return _refuse(str(error))
     except OSError as error:
@@ -384,20 +373,3 @@ def _list_presets(presets: Mapping[str, Mapping[str, Callable[..., "TrainConfig"
             summary = (preset.__doc__ or "").splitlines()[0]
             lines.append(f"  {task} --preset {name:<12} {summary}\n")
     return "".join(lines)
-
-
-def _print_run(run: "Run") -> None:
-    from ntmlib.tasks import answer_type
-
-    result = run.result
-    ending = f"solved after {result['solved_at_sequences']:,} sequences" if run.solved_at else "not solved"
-    print(
-        f"{ending}; {result['updates']:,} updates, {result['sequences']:,} sequences in {result['seconds']:.1f} s; "
-        f"{result['bits_per_sequence']:.3f} bits per sequence (chance: {result['chance_bits']:g})"
-    )
-    answers = answer_type(run.task)
-    for row in result["evaluations"]:
-        slots = f" with {row['slots']} slots" if row["slots"] else ""
-        right = f"{row['bits_right']:.2%} of the {answers} right"
-        print(f"  length {row['length']:>4}{slots}: {right}, {row['exact']:.0%} exact")
-    print(f"kept in {run.directory}{os.sep}")

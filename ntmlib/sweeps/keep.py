@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,27 @@ import numpy as np
 
 from ntmlib.sweeps.cells import read_outcome
 from ntmlib.sweeps.plan import Cell
+from ntmlib.tasks import Continuous
 from ntmlib.training import History, Report, RunRefused, export_run, load_run
 from ntmlib.training.durable import write_durably
 from ntmlib.training.examination import EXAMINATIONS, SEED, examine
+from ntmlib.training.history import EVALUATIONS
 
 SWEEP, SEEDS, CURVES, EXAMINATION, SUMS = "sweep.toml", "seeds.csv", "curves.csv", "examination.csv", "SHA256SUMS"
+VALIDATION = "validation.csv"  # of texts only
 REPRESENTATIVE = "representative"  # folder of the kept run whose seed is the median one
 THRESHOLDS = {"sequences_to_1_bit": 1.0, "sequences_to_0.1_bit": 0.1}  # bits per sequence
 SEQUENCES_PER_MEAN = 1000  # a threshold is passed, and the final cost taken, as a mean over this many
 POINTS = 100  # of a kept learning curve
-_FROM_RESULT = ("restarts", "stalled_at", "num_parameters", "sequences", "seconds", "solved_at_sequences")
+_FROM_RESULT = (
+    "restarts",
+    "stalled_at",
+    "num_parameters",
+    "sequences",
+    "seconds",
+    "cpu_seconds",
+    "solved_at_sequences",
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +48,15 @@ class Kept:
         curves: rows of cell, sequences and mean bits per sequence since the row before; ``full`` says whether all
             of them were drawn at full difficulty.
         examination: one row for each cell and question.
+        validation: of a text one row for each time that a cell was tried on what is held out: the sequences it had
+            trained on, and what a character cost in bits.
     """
 
     folder: Path
     seeds: list[dict[str, Any]]
     curves: list[dict[str, Any]]
     examination: list[dict[str, Any]]
+    validation: list[dict[str, Any]] = field(default_factory=list)
 
 
 def keep_sweep(
@@ -85,11 +99,14 @@ def keep_sweep(
         if seeds[middle]["status"] != "diverged":
             export_run(source / cells[middle].name, target / REPRESENTATIVE)
     tables = {SEEDS: seeds, CURVES: curves, EXAMINATION: examination}
+    validation = [row for cell in cells for row in _validation(cell, source)]
+    if validation:
+        tables[VALIDATION] = validation
     files = {name: _to_csv(rows) for name, rows in tables.items()} | {SWEEP: Path(file).read_bytes()}
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
     for name, data in {**files, SUMS: sums.encode()}.items():
         write_durably(target / name, data)
-    return Kept(target, seeds, curves, examination)
+    return Kept(target, seeds, curves, examination, validation)
 
 
 def read_kept(folder: str | os.PathLike[str]) -> Kept:
@@ -101,7 +118,7 @@ def read_kept(folder: str | os.PathLike[str]) -> Kept:
     """
     tables = []
     sums = dict(line.split()[::-1] for line in Path(folder, SUMS).read_text("utf-8").splitlines())
-    for name in (SEEDS, CURVES, EXAMINATION):
+    for name in (SEEDS, CURVES, EXAMINATION, *(VALIDATION,) * (VALIDATION in sums)):
         data = Path(folder, name).read_bytes()
         if hashlib.sha256(data).hexdigest() != sums.get(name):
             raise ValueError(f"{Path(folder, name)} must be the file its checksum in {SUMS} was taken of")
@@ -180,6 +197,17 @@ def _curves(cells: Sequence[Cell], histories: Sequence[History]) -> list[dict[st
                 }
             )
     return rows
+
+
+def _validation(cell: Cell, source: Path) -> list[dict[str, Any]]:
+    """Say what a text's held out part cost a cell on the way; nothing for other tasks."""
+    if not isinstance(cell.config.make_task(), Continuous):
+        return []
+    rows = History.read(source / cell.name / "evaluations.csv", EVALUATIONS).rows()
+    size = cell.config.batch_size
+    return [
+        {"cell": cell.name, "sequences": row["update"] * size, "bits": round(row["bits_per_bit"], 5)} for row in rows
+    ]
 
 
 def _to_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:

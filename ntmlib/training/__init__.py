@@ -1,6 +1,6 @@
 """Training: a config says what, ``train`` does it and keeps it in a folder, ``evaluate`` says how well it went."""
 
-from ntmlib.training import presets
+from ntmlib.training import presets, printing
 from ntmlib.training.config import TrainConfig
 from ntmlib.training.evaluation import Report, evaluate, evaluate_lengths
 from ntmlib.training.folders import RunRefused
@@ -31,6 +31,7 @@ __all__ = [
     "export_run",
     "load_run",
     "presets",
+    "printing",
     "terminal_line",
     "train",
     "train_many",

@@ -85,8 +85,8 @@ class Trainer:
         self._recent: deque[float] = deque(maxlen=max(config.curriculum_window, config.solved_window))
         self.parameters = list(self.model.parameters())
         self._options: dict[str, Any] = {"engine": config.engine} if config.model == "ntm" else {}
-        self.seconds = 0.0
-        self._running_since: float | None = None
+        self.seconds = self.cpu_seconds = 0.0
+        self._running_since: tuple[float, float] | None = None  # by the clock, and by this process's own
 
     def _for_training(self, model: Model) -> Model:
         """Give a model the memory it trains with; of several sizes the largest."""
@@ -288,6 +288,7 @@ class Trainer:
         state = {
             "update": self.update,
             "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
             "top_length": self.top_length,
             "recent": list(self._recent),
             "solved_at": self.solved_at,
@@ -315,7 +316,7 @@ class Trainer:
         state = checkpoint.state
         self.update, self.solved_at, self.top_length = state["update"], state["solved_at"], state["top_length"]
         self.stalled_at, self.restarts, self.progress_at = state["stalled_at"], state["restarts"], state["progress_at"]
-        self.seconds = state["seconds"]
+        self.seconds, self.cpu_seconds = state["seconds"], state.get("cpu_seconds", 0.0)
         self._recent.clear()
         self._recent.extend(state["recent"])
 
@@ -325,8 +326,10 @@ class Trainer:
             self.best = Best(found[0], found[1], checkpoint.part("best/"))
 
     def _tick(self) -> None:
-        now = time.perf_counter()
-        self.seconds += now - (now if self._running_since is None else self._running_since)
+        now = time.perf_counter(), time.process_time()
+        since = self._running_since or now
+        self.seconds += now[0] - since[0]
+        self.cpu_seconds += now[1] - since[1]
         self._running_since = now
 
     def updates(
@@ -342,7 +345,7 @@ class Trainer:
             interrupted: once it holds anything, the run ends before its end.
         """
         first_update, started, looked = self.update, time.perf_counter(), -math.inf
-        self._running_since = started
+        self._running_since = started, time.process_time()
 
         def progress(finished: bool) -> Progress:
             updates_per_second = (self.update - first_update) / max(time.perf_counter() - started, 1e-9)

@@ -249,6 +249,7 @@ def _summary(trainer: Trainer, now: dict[str, Any], *, exact: bool, ended: bool)
         "updates": trainer.update,
         "sequences": trainer.update * trainer.config.batch_size,
         "seconds": trainer.seconds,
+        "cpu_seconds": trainer.cpu_seconds,
         "bits_per_bit": float(trainer.history["loss"][-window:].mean()) if trainer.update else None,
         "bits_per_sequence": float(trainer.history["bits_per_sequence"][-window:].mean()) if trainer.update else None,
         "chance_bits": trainer.task.chance_bits,
