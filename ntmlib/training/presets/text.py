@@ -15,6 +15,7 @@ def text_quick(seed: int = 0) -> TrainConfig:
             "width": 20,
             "output_hidden": 64,
             "embedding": 16,
+            "head_init": "tape",
         },
         seed=seed,
         batch_size=32,
