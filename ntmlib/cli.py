@@ -111,6 +111,7 @@ def _parse_train(task: str, arguments: list[str]) -> dict[str, Any]:
     """Read the options of ``ntm train TASK``: where, from which preset, and any field of the config."""
     import tyro
 
+    from ntmlib import tasks
     from ntmlib.training import TrainConfig, presets
 
     preset, out = _peek(arguments, "--preset"), _peek(arguments, "--out")
@@ -130,6 +131,11 @@ def _parse_train(task: str, arguments: list[str]) -> dict[str, Any]:
         ),
     ]
     values: list[Any] = [preset or "quick", None, False]
+    reads = "text" in default.task_options
+    if reads:
+        which = "what to read: the name of a corpus (`ntm data list`), or the path of a UTF-8 file"
+        described.append(("text", Annotated[str, tyro.conf.arg(help=which)]))
+        values.append(default.task_options["text"])
     for field in dataclasses.fields(TrainConfig):
         if field.name not in ("task", "model"):  # the one is said already, the other belongs to the preset
             value = getattr(default, field.name)
@@ -148,6 +154,9 @@ def _parse_train(task: str, arguments: list[str]) -> dict[str, Any]:
     )
     chosen = vars(given)
     parts = {name: chosen.pop(name) for name in ("preset", "out", "resume")}
+    if reads:
+        text = {"text": chosen.pop("text")}
+        chosen["task_options"] = tasks.changed(task, chosen["task_options"], text)
     return {**parts, "config": default.replace(**chosen)}
 
 

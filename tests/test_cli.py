@@ -203,3 +203,38 @@ def test_keep_writes_a_small_copy_that_loads(tmp_path, capsys):
 def test_keep_refuses_a_folder_without_a_run(tmp_path, capsys):
     assert main(["keep", str(tmp_path), str(tmp_path / "kept")]) == 2
     assert "directory must hold a run" in capsys.readouterr().err
+
+
+TEXT_FLAGS = [
+    "--max-updates=2",
+    "--batch-size=2",
+    "--evaluation-sequences=2",
+    "--task-options.window=5",
+    "--model-options.hidden=5",
+    "--model-options.slots=6",
+    "--model-options.width=3",
+]
+
+
+def test_a_text_of_ones_own_is_read_and_what_it_costs_is_said(tmp_path, capsys):
+    file = tmp_path / "verse.txt"
+    file.write_text("the cat sat on the mat; the dog sat on the log. " * 10, "utf-8")
+    assert main(["train", "text", "--text", str(file), "--out", str(tmp_path / "run"), *TEXT_FLAGS]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"trained to the end; 2 updates.*\n  held out: \d\.\d{4} nats \(\d\.\d{4} bits\) each", said)
+    assert "kept is the best machine, of update 2" in said
+    run = training.load_run(tmp_path / "run")
+    assert run.config.task_options["text"] == str(file)
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+    header, training_part, validation = capsys.readouterr().out.splitlines()
+    assert header.split() == ["part", "characters", "nats", "bits", "right"]
+    assert training_part.split()[:2] == ["train", "47"]
+    assert validation.split()[:2] == ["validation", "47"]
+    report = training.evaluate_text(run.machine, run.task)
+    assert validation.split()[3] == f"{report.bits_per_bit:.4f}"
+
+
+def test_a_text_that_is_not_there_is_refused(tmp_path, capsys):
+    assert main(["train", "text", "--text", str(tmp_path / "none.txt"), "--out", str(tmp_path / "run")]) == 2
+    assert "corpus must be a file" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -73,7 +73,8 @@ def test_none_is_written_as_text(tmp_path):
 def test_another_model_starts_without_the_presets_sizes_of_the_first(tmp_path):
     ntm, lstm = sweep_of(tmp_path, TOP + 'seeds = [1]\n[grid]\nmodel = ["ntm", "lstm"]').cells
     assert ntm.config == presets.copy_quick(1)
-    assert dict(lstm.config.model_options) == {"hidden": 256, "num_layers": 3}
+    sizes = {"hidden": 256, "num_layers": 3, "output_hidden": 0, "embedding": 0}
+    assert dict(lstm.config.model_options) == sizes
     assert (lstm.config.train_slots, lstm.config.max_updates) == (None, ntm.config.max_updates)
 
 

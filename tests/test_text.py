@@ -96,6 +96,13 @@ def test_the_checksum_of_the_text_is_part_of_the_task(file):
         Text(file, sha256="abc")
 
 
+def test_another_text_has_a_checksum_of_its_own(file):
+    options = {"text": "shakespeare", "window": 9, "sha256": Text().sha256}
+    assert tasks.changed("text", options, {"text": file}) == {"text": file, "window": 9}
+    assert tasks.changed("text", options, {"window": 8}) == {**options, "window": 8}
+    assert tasks.changed("copy", {"max_length": 3}, {"bits": 2}) == {"max_length": 3, "bits": 2}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -46,6 +46,7 @@ from ntmlib.sweeps.scoreboard import (
     read_scores,
 )
 from ntmlib.sweeps.summary import SUMMARY, summarize, write_summary
+from ntmlib.sweeps.texts import TEXT_COLUMNS, TextStanding, text_standings
 
 __all__ = [
     "ANSWER_COLUMNS",
@@ -53,6 +54,7 @@ __all__ = [
     "FACT_COLUMNS",
     "HIERARCHY_COLUMNS",
     "SUMMARY",
+    "TEXT_COLUMNS",
     "Ablation",
     "Cell",
     "Kept",
@@ -63,6 +65,7 @@ __all__ = [
     "Standing",
     "Sweep",
     "SweepProgress",
+    "TextStanding",
     "answer_rows",
     "answers_by_language",
     "answers_by_model",
@@ -93,6 +96,7 @@ __all__ = [
     "standings",
     "summarize",
     "survey",
+    "text_standings",
     "training_points",
     "usable_cores",
     "write_summary",

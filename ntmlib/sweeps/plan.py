@@ -28,6 +28,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, no_type_check
 
+from ntmlib import tasks
 from ntmlib.training import TrainConfig, presets
 
 MOST_CELLS = 100_000  # a range with a digit too many should be refused, not fill the memory
@@ -151,9 +152,14 @@ class Sweep:
         changes = {**self.config, **varied}
         if changes.get("model", values["model"]) != values["model"]:
             values = {name: value for name, value in values.items() if name not in _OF_ONE_MODEL}
+        of_task = {}
         for name, value in changes.items():
             first, dot, part = name.partition(".")
-            values[first] = {**values.get(first, {}), part: value} if dot else value
+            if first == "task_options":
+                of_task[part] = value
+            else:
+                values[first] = {**values.get(first, {}), part: value} if dot else value
+        values["task_options"] = tasks.changed(self.task, values["task_options"], of_task)
         return TrainConfig.from_dict(values)
 
 

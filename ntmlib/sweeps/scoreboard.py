@@ -153,10 +153,16 @@ def _model(sweep: Sweep) -> str:
     plain = {"lstm": "LSTM", "rnn": "RNN", "transformer": "Transformer"}.get(config.model) or (
         "NTM LSTM" if config.model_options["controller"] == "lstm" else "NTM feed-forward"
     )
-    recipe = sweep.preset.removeprefix("lstm-").removesuffix("quick").strip("-").replace("-", " ")
+    recipe = (
+        sweep.preset.removeprefix("lstm-")
+        .removeprefix("transformer-")
+        .removesuffix("quick")
+        .strip("-")
+        .replace("-", " ")
+    )
     return f"{plain}, {recipe}" if recipe else plain
 
 
 def _rank(model: str) -> tuple[str, int]:
     plain, _, recipe = model.partition(", ")
-    return recipe, (*MODELS, "RNN").index(plain)
+    return recipe, (*MODELS, "RNN", "Transformer").index(plain)

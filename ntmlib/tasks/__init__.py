@@ -1,6 +1,7 @@
 """Tasks by name: what a machine is asked to learn."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -51,6 +52,7 @@ __all__ = [
     "Transduction",
     "answer_type",
     "chance_right",
+    "changed",
     "make",
     "names",
 ]
@@ -79,6 +81,19 @@ def make(name: str, **options: Any) -> Task:
             raise ValueError(f"task {name!r} has the settings {known}{_nearest(option, known)}; got {option!r}")
     task: Task = TASKS[name](**options)
     return task
+
+
+def changed(name: str, options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of a task with some of them changed.
+
+    What a task filled in by itself from an option that is changed, it fills in anew: the checksum of another text.
+    """
+    filled_in: Mapping[str, str] = getattr(TASKS[name], "filled_in", {})
+    merged = {**options, **changes}
+    for option, source in filled_in.items():
+        if merged.get(source) != options.get(source) and option not in changes:
+            merged.pop(option, None)
+    return merged
 
 
 def _nearest(name: str, known: list[str]) -> str:

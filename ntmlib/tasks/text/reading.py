@@ -45,6 +45,7 @@ class Text:
 
     name: ClassVar[str] = "text"
     answer_type: ClassVar[str] = SYMBOLS
+    filled_in: ClassVar[dict[str, str]] = {"sha256": "text"}  # what is filled in, and from what
 
     text: str = "shakespeare"
     window: int = 96
@@ -69,7 +70,9 @@ class Text:
             )
         found = self.corpus.sha256
         if self.sha256 not in ("", found):
-            raise ValueError(f"sha256 must be that of the text {self.text!r}, {found}; got {self.sha256!r}")
+            raise ValueError(
+                f"sha256 must be that of the text {self.text!r}, {found}, or left out; got {self.sha256!r}"
+            )
         object.__setattr__(self, "sha256", found)
 
     @cached_property

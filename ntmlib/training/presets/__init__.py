@@ -46,7 +46,7 @@ from ntmlib.training.presets.quick import (
     repeat_copy_quick,
     repeat_copy_two_pairs_quick,
 )
-from ntmlib.training.presets.text import text_lstm_quick, text_quick
+from ntmlib.training.presets.text import text_lstm_quick, text_quick, text_transformer_quick
 
 Preset = Callable[..., TrainConfig]  # called with a seed
 
@@ -97,7 +97,11 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "one-length-quick": next_symbols_one_length_quick,
         "lstm-quick": next_symbols_lstm_quick,
     },
-    "text": {"quick": text_quick, "lstm-quick": text_lstm_quick},
+    "text": {
+        "quick": text_quick,
+        "lstm-quick": text_lstm_quick,
+        "transformer-quick": text_transformer_quick,
+    },
     **CHOMSKY,
 }
 

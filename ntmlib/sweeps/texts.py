@@ -1,0 +1,79 @@
+"""Kept sweeps of texts: what a character costs each model, and what the model cost."""
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ntmlib.sweeps.keep import SWEEP
+from ntmlib.sweeps.plan import read_sweep
+from ntmlib.sweeps.scoreboard import Score, find_scores
+
+TEXT_COLUMNS = ("model", "parameters", "seeds", "characters read", "CPU seconds", "nats", "bits")
+NATS_PER_BIT = math.log(2)
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TextStanding:
+    """How one model does on a text.
+
+    Attributes:
+        model: as ``Score`` calls it.
+        text: name of the corpus.
+        num_parameters: numbers that training changed.
+        characters: read in training, those read again counted again.
+        cpu_seconds: of the processor in training, for each seed.
+        nats: mean cost of a character of the held out part for each seed, read in one stream; infinity where training
+            broke.
+        curves: for each seed the cost of the held out part on the way, in several streams: characters read and nats.
+    """
+
+    model: str
+    text: str
+    num_parameters: int
+    characters: int
+    cpu_seconds: tuple[float, ...]
+    nats: tuple[float, ...]
+    curves: tuple[tuple[tuple[int, float], ...], ...]
+
+    @property
+    def row(self) -> Row:
+        """The standing as text: the median over seeds, with the lowest and the highest."""
+        return (
+            self.model,
+            f"{self.num_parameters:,}",
+            str(len(self.nats)),
+            f"{self.characters:,}",
+            f"{statistics.median_low(self.cpu_seconds):,.0f}",
+            _spread(self.nats),
+            _spread([nats / NATS_PER_BIT for nats in self.nats]),
+        )
+
+
+def text_standings(scores: Iterable[Score], text: str) -> list[TextStanding]:
+    """Say how every model does on a text that was kept, the plain recipes first."""
+    found = [_standing(score) for score in find_scores(scores, "text").values()]
+    return [standing for standing in found if standing.text == text]
+
+
+def _standing(score: Score) -> TextStanding:
+    config = read_sweep(score.kept.folder / SWEEP).cells[0].config
+    window = config.make_task().max_length
+    curves: dict[str, list[tuple[int, float]]] = {str(row["cell"]): [] for row in score.kept.seeds}
+    for row in score.kept.validation:
+        curves[row["cell"]].append((row["sequences"] * window, row["bits"] * NATS_PER_BIT))
+    return TextStanding(
+        score.model,
+        config.task_options["text"],
+        score.num_parameters,
+        max(row["sequences"] or 0 for row in score.kept.seeds) * window,
+        tuple(score.costs("cpu_seconds")),
+        tuple(bits * NATS_PER_BIT for bits in score.answers("validation", "bits_per_bit")),
+        tuple(map(tuple, curves.values())),
+    )
+
+
+def _spread(values: Sequence[float]) -> str:
+    middle = f"{statistics.median_low(values):.3f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.3f} to {max(values):.3f})"
