@@ -12,7 +12,7 @@ from ntmlib.tasks.base import check_whole
 
 RESAMPLES = 2000
 _DRAWN_AT_ONCE = 1 << 20  # numbers, which bounds memory
-_ANGLES = 100_001  # of the grid on which Student's distribution is summed
+_ANGLES = 10_001  # of the grid on which Student's distribution is summed
 
 
 class Interval(NamedTuple):

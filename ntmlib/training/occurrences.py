@@ -135,7 +135,7 @@ def find_occurrences(
     in_a_row = _lay_out(costs, len(text))
     streams = len(next(iter(costs.values())))
     piece, counted = _piece(len(text), streams), _counted_words(corpus, text, min_letters, max_in_training, only_names)
-    was_read = np.isfinite(next(iter(in_a_row.values())))
+    was_read = ~np.isnan(next(iter(in_a_row.values())))
     forgotten = len(text) if within is None else within
 
     words: list[str] = []
