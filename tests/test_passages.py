@@ -17,13 +17,13 @@ def body(passage):
 
 def test_neighbours_of_the_same_level_share_an_element_whose_title_has_their_numbers():
     shown = body(plot_text_costs("abcd", {"LSTM": [1.2, 1.3, 2.6, 0.1]}))
-    assert '<i class="u2" title="1.2 1.3">ab</i>' in shown
-    assert '<i class="u5" title="2.6">c</i><i title="0.1">d</i>' in shown
+    assert '<i class="c2" title="1.2 1.3">ab</i>' in shown
+    assert '<i class="c5" title="2.6">c</i><i title="0.1">d</i>' in shown
 
 
 @pytest.mark.parametrize(("cost", "level"), [(0.5, 1), (5.99, LEVELS - 1), (40.0, LEVELS - 1)])
 def test_levels_are_equal_parts_and_what_is_dearer_gets_the_last_one(cost, level):
-    assert f'<i class="u{level}" title="{cost:.1f}">a</i>' in body(plot_text_costs("a", {"LSTM": [cost]}))
+    assert f'<i class="c{level}" title="{cost:.1f}">a</i>' in body(plot_text_costs("a", {"LSTM": [cost]}))
 
 
 def test_a_character_without_a_cost_has_no_ground_and_does_not_count_in_the_mean():
@@ -54,7 +54,7 @@ def test_a_difference_is_the_second_model_less_the_first():
 
 @pytest.mark.parametrize("style", [COST_STYLE, DIFFERENCE_STYLE])
 def test_text_can_be_read_on_every_ground_in_both_themes(style):
-    grounds = re.findall(r"--[ud]\d+:(#\w+);--[ud]\d+t:(#\w+);", style)
+    grounds = re.findall(r"--[cud]\d+:(#\w+);--[cud]\d+t:(#\w+);", style)
     assert len(grounds) == 4 * style.count("{background:")
     assert all(ink == _ink(ground) for ground, ink in grounds)
 
@@ -80,3 +80,8 @@ def test_a_long_passage_stays_small():
 def test_what_cannot_be_printed_is_refused(text, costs, settings, message):
     with pytest.raises(ValueError, match=message):
         plot_text_costs(text, costs, **settings)
+
+
+def test_costs_and_differences_on_one_page_do_not_take_each_others_colours():
+    names = [set(re.findall(r"--\w+(?=:)", style)) for style in (COST_STYLE, DIFFERENCE_STYLE)]
+    assert not names[0] & names[1]

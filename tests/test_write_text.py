@@ -40,7 +40,7 @@ def finished(**settings):
 
 def test_the_first_text_is_written_at_once_behind_the_prompt():
     panel = finished(prompt="<A>:\n", characters=5)
-    assert '<span class="ntm-given">&lt;A&gt;:\n</span>abcde</div>' in panel.shown.value
+    assert '<span class="ntm-prompt">&lt;A&gt;:\n</span>abcde</div>' in panel.shown.value
     assert "seed 0, temperature 0.8, 5 characters; in" in panel.shown.value
     assert panel.button.description == "Write"
 
@@ -109,6 +109,26 @@ def test_a_text_that_was_stopped_does_not_write_into_the_next_one():
     assert "</span>bbb</div>" in panel.shown.value
 
 
+def test_a_text_that_was_stopped_is_not_shown_over_one_that_has_ended():
+    held, began = threading.Event(), threading.Event()
+
+    def write(prompt, characters, temperature, seed):
+        if characters > 1 and seed == 0:
+            began.set()
+            assert held.wait(LONG)
+        yield "ab"[seed % 2]
+
+    panel = write_text(write, "!", characters=2).panel
+    old = panel._thread
+    assert began.wait(LONG)
+    panel.press()
+    panel.press()
+    panel.wait(LONG)
+    held.set()
+    old.join(LONG)
+    assert "</span>b</div>" in panel.shown.value
+
+
 def test_a_character_that_the_text_does_not_know_is_named_and_the_box_goes_on():
     panel = finished(characters=3)
     panel.prompt.value = "aX"
@@ -120,6 +140,7 @@ def test_a_character_that_the_text_does_not_know_is_named_and_the_box_goes_on():
     panel.prompt.value = "a"
     panel.press()
     panel.wait(LONG)
+    assert "seed 1," in panel.shown.value  # the press that failed had not used it up
     assert "ntm-problem" not in panel.shown.value
 
 

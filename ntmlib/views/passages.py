@@ -75,11 +75,13 @@ class Passage:
         """Write one swatch for each level, with the cost at which it begins."""
         if self.difference:
             marks = [level * self.most / SIDES for level in range(-SIDES, SIDES + 1)]
-            swatches = "".join(_span(_side(mark, self.most), "", f"{mark:+.2g}".replace("-", "−")) for mark in marks)
+            swatches = "".join(
+                _span(_side(mark, self.most), "", f"{mark:+.2g}".replace("-", "−") if mark else "0") for mark in marks
+            )
         else:
             marks = [level * self.most / LEVELS for level in range(LEVELS)]
             swatches = "".join(
-                _span(level, "", f"{mark:.2g}" + ("+" if level == LEVELS - 1 else ""))
+                _span(f"c{level}" if level else "", "", f"{mark:.2g}" + ("+" if level == LEVELS - 1 else ""))
                 for level, mark in enumerate(marks)
             )
         return f"{swatches} nats"
@@ -99,15 +101,15 @@ class Passage:
 
     def _line(self, line: str, costs: Numbers) -> str:
         """Write one line; neighbours of the same level share an element, whose title has their numbers."""
-        levels = [_side(cost, self.most) if self.difference else _level(cost, self.most) for cost in costs]
+        names = [_side(cost, self.most) if self.difference else _level(cost, self.most) for cost in costs]
         parts = []
-        for level, group in itertools.groupby(zip(levels, line, costs, strict=True), key=lambda part: part[0]):
+        for name, group in itertools.groupby(zip(names, line, costs, strict=True), key=lambda part: part[0]):
             members = list(group)
             letters = "".join(BREAK if letter == "\n" else html.escape(letter) for _, letter, _ in members)
             numbers = " ".join(
                 f"{cost:.1f}".replace("-", "−") if math.isfinite(cost) else "?" for _, _, cost in members
             )
-            parts.append(_span(level, numbers, letters))
+            parts.append(_span(name, numbers, letters))
         return "".join(parts)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -163,21 +165,23 @@ def plot_text_costs(
     return Passage(text, arrays, most, difference, caption)
 
 
-def _span(level: int, title: str, letters: str) -> str:
-    """Write characters of one level; those of level 0 have no ground, and no name in the style sheet."""
-    name = f' class="d{-level}"' if level < 0 else f' class="u{level}"' if level else ""
+def _span(name: str, title: str, letters: str) -> str:
+    """Write characters of one level, given by the name of its class; the cheapest has none, and no ground."""
+    kind = f' class="{name}"' if name else ""
     says = f' title="{title}"' if title else ""
-    return f"<i{name}{says}>{letters}</i>" if name or says else letters
+    return f"<i{kind}{says}>{letters}</i>" if kind or says else letters
 
 
-def _level(cost: float, most: int | float) -> int:
-    """Return the level of a cost, from 0 to the last one; 0 where it is not known."""
-    return min(LEVELS - 1, int(LEVELS * cost / most)) if math.isfinite(cost) else 0
+def _level(cost: float, most: int | float) -> str:
+    """Name the level of a cost, c1 to the dearest; nothing for the cheapest and for an unknown one."""
+    level = min(LEVELS - 1, int(LEVELS * cost / most)) if math.isfinite(cost) else 0
+    return f"c{level}" if level else ""
 
 
-def _side(difference: float, most: int | float) -> int:
-    """Return the level of a difference, negative for cheaper."""
-    return max(-SIDES, min(SIDES, round(SIDES * difference / most))) if math.isfinite(difference) else 0
+def _side(difference: float, most: int | float) -> str:
+    """Name the level of a difference: u for up, dearer, and d for down."""
+    level = max(-SIDES, min(SIDES, round(SIDES * difference / most))) if math.isfinite(difference) else 0
+    return f"{'u' if level > 0 else 'd'}{abs(level)}" if level else ""
 
 
 def _rules(light: Mapping[str, str], dark: Mapping[str, str], more: str = "") -> str:
@@ -207,11 +211,12 @@ def _colours(table: str, places: Mapping[str, float]) -> dict[str, str]:
 
 def _dimmed(place: float, share: float) -> str:
     """Darken a colour of the table of differences: for dark pages, on which its middle would glare."""
-    return to_hex([part * (0.2 + 0.8 * share) for part in to_rgb(colormaps[DIFFERENCE_COLOURS](place))])
+    red, green, blue = (part * (0.2 + 0.8 * share) for part in to_rgb(colormaps[DIFFERENCE_COLOURS](place)))
+    return to_hex((red, green, blue))
 
 
 # A cheap character is nearly the page's own colour and a dear one far from it: on dark pages the table runs backwards.
-_COST = {f"u{level}": level / (LEVELS - 1) for level in range(1, LEVELS)}
+_COST = {f"c{level}": level / (LEVELS - 1) for level in range(1, LEVELS)}
 COST_STYLE = _rules(
     _colours(COST_COLOURS, {name: 0.06 + 0.9 * place for name, place in _COST.items()}),
     _colours(COST_COLOURS, {name: 1.06 - 0.9 * place for name, place in _COST.items()}),

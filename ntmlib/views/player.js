@@ -271,7 +271,7 @@ function mountPlayer(el, data, hooks = {}) {
       else outcome.replaceChildren("came: ", make("b", {}, names[came[step]]), `, which cost ${short(nats[step])} nats (it had been given ${percent(Math.exp(-nats[step]))})`);
     });
     const labels = make("div.rows", { "aria-hidden": "true" }, make("b", {}, "reads"), ...rows.map((_, rank) => make("span", {}, rank ? "" : "expects")));
-    return [make("div.title", {}, `what is read, and the ${rows.length} likeliest to follow${score}`),
+    return [make("div.title", {}, `read, and the ${rows.length} likeliest next${score}`),
       make("div.text", {}, labels, strip), make("div.words", {}, reads, expects, outcome)];
   }
   const tapes = data.symbols ? make("div.tapes.symbols", {}, ...ribbon(data.symbols)) : make("div.tapes", {},

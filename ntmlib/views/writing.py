@@ -86,15 +86,16 @@ class WritingPanel:
     def __init__(self, box: WritingBox) -> None:
         self._write = box.write
         self._lock = threading.RLock()
-        self._stop: threading.Event | None = None  # of the text that is being written
+        self._stop = threading.Event()  # of the text begun last; it is also how a thread knows whether that is its own
+        self._writing = False
         self._thread: threading.Thread | None = None
-        width = ipywidgets.Layout(width="100%", max_width="1000px")
-        slim = ipywidgets.Layout(width="330px")
-        self.prompt = ipywidgets.Textarea(value=box.prompt, description="prompt", rows=3, layout=width)
+        wide, slim = ipywidgets.Layout(width="98%", max_width="1000px"), ipywidgets.Layout(width="330px")
+        label = {"description_width": "84px"}  # what "temperature" needs
+        self.prompt = ipywidgets.Textarea(value=box.prompt, description="prompt", rows=3, layout=wide, style=label)
         self.prompt.add_class("ntm-prompt-field")
         low, high = min(TEMPERATURES[0], box.temperature), max(TEMPERATURES[1], box.temperature)
         self.temperature = ipywidgets.FloatSlider(
-            value=box.temperature, min=low, max=high, step=0.05, description="temperature", layout=slim
+            value=box.temperature, min=low, max=high, step=0.05, description="temperature", layout=slim, style=label
         )
         self.characters = ipywidgets.IntSlider(
             value=box.characters,
@@ -103,11 +104,17 @@ class WritingPanel:
             step=10,
             description="characters",
             layout=slim,
+            style=label,
         )
         self.seed = ipywidgets.BoundedIntText(
-            value=box.seed, min=0, max=MOST_SEED, description="next seed", layout=ipywidgets.Layout(width="190px")
+            value=box.seed,
+            min=0,
+            max=MOST_SEED,
+            description="next seed",
+            layout=ipywidgets.Layout(width="190px"),
+            style=label,
         )
-        self.button = ipywidgets.Button(description="Write", button_style="primary", icon="pencil")
+        self.button = ipywidgets.Button(description="Write", button_style="primary")
         self.button.on_click(lambda _: self.press())
         self.shown = ipywidgets.HTML()
         style = ipywidgets.HTML(f"<style>{STYLE}</style>", layout=ipywidgets.Layout(display="none"))
@@ -121,12 +128,12 @@ class WritingPanel:
     @property
     def writing(self) -> bool:
         """Whether a text is being written."""
-        return self._stop is not None
+        return self._writing
 
     def press(self) -> None:
         """Begin a text with the next seed, or stop the one that is being written; what is there of it stays."""
         with self._lock:
-            if self._stop is not None:
+            if self._writing:
                 self._stop.set()
                 self._rest()
             else:
@@ -140,18 +147,18 @@ class WritingPanel:
     def _begin(self) -> None:
         prompt, characters = self.prompt.value, self.characters.value
         temperature, seed = self.temperature.value, self.seed.value
-        self._stop = stop = threading.Event()
+        self._stop, self._writing = threading.Event(), True
         self.seed.value = seed + 1 if seed < MOST_SEED else 0
-        self.button.description, self.button.icon, self.button.button_style = "Stop", "stop", "warning"
+        self.button.description, self.button.button_style = "Stop", "warning"
         # The context says which cell this belongs to: the kernel sends what a thread finds out to that cell.
         context = contextvars.copy_context()
-        arguments = (stop, prompt, characters, temperature, seed)
+        arguments = (self._stop, prompt, characters, temperature, seed)
         self._thread = threading.Thread(target=context.run, args=(self._run, *arguments), daemon=True)
         self._thread.start()
 
     def _rest(self) -> None:
-        self._stop = None
-        self.button.description, self.button.icon, self.button.button_style = "Write", "pencil", "primary"
+        self._writing = False
+        self.button.description, self.button.button_style = "Write", "primary"
 
     def _run(self, stop: threading.Event, prompt: str, characters: int, temperature: float, seed: int) -> None:
         """Write, and show what there is a few times a second; a problem is said in words."""
@@ -170,27 +177,19 @@ class WritingPanel:
         except Exception as error:  # nobody looks at what a thread raises
             problem = f"writing failed: {type(error).__name__}: {error}"
         with self._lock:
-            caption = _caption(seed, temperature, len(written))
-            if self._stop is stop:
-                self._show(stop, prompt, written, caption, problem, ended=True)
-                self._rest()
-            elif self._stop is None and stop.is_set():
-                # Stopped, and nothing else begun: the last characters, which no look had shown yet.
-                self._show(None, prompt, written, f"{caption}, then stopped", problem, ended=True)
+            if self._stop is not stop:
+                return  # another text has been begun
+            caption = _caption(seed, temperature, len(written)) + (", then stopped" if stop.is_set() else "")
+            self.shown.value = written_html(prompt, written, caption, problem)
+            if problem and not written and not stop.is_set():
+                self.seed.value = seed  # it has not been used
+            self._rest()
 
-    def _show(
-        self,
-        stop: threading.Event | None,
-        prompt: str,
-        written: str,
-        caption: str,
-        problem: str = "",
-        ended: bool = False,
-    ) -> None:
-        """Show a text, if it is still the one that is wanted."""
+    def _show(self, stop: threading.Event, prompt: str, written: str, caption: str) -> None:
+        """Show what there is of a text, if it is still the one that is wanted."""
         with self._lock:
-            if self._stop is stop:
-                self.shown.value = written_html(prompt, written, caption, problem, ended)
+            if self._stop is stop and not stop.is_set():
+                self.shown.value = written_html(prompt, written, caption, ended=False)
 
 
 def write_text(
@@ -245,8 +244,8 @@ def written_html(prompt: str, written: str, caption: str, problem: str = "", end
         return f'<div class="ntm-writing">{trouble}</div>'
     return (
         f'<div class="ntm-writing">{trouble}<p{live}>{html.escape(caption)}; '
-        'in <span class="ntm-given">bold</span> what it was given</p>'
-        f'<div class="ntm-written"><span class="ntm-given">{html.escape(prompt)}</span>'
+        'in <span class="ntm-prompt">bold</span> what it was given</p>'
+        f'<div class="ntm-written"><span class="ntm-prompt">{html.escape(prompt)}</span>'
         f"{html.escape(written)}</div></div>"
     )
 
