@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import json
 import re
 
@@ -112,8 +113,53 @@ def test_the_module_of_the_widget_is_the_script_of_the_page():
         ({"output_names": "abc"}, "output_names must be 3 names, one for each channel; got 'abc'"),
         ({"targets": torch.zeros(2, 6, 3)}, r"targets must have the axes .* \[2, 7, 3\]; got \[2, 6, 3\]"),
         ({"mask": torch.ones(1, 7, dtype=torch.bool)}, r"mask must have the axes .* \[2, 7\]; got \[1, 7\]"),
+        ({"symbols": list("abcde"), "input_names": list("abcde")}, "input_names and output_names must be left out"),
+        ({"symbols": list("abc")}, "symbols must be 5 names, one for each channel"),
+        ({"symbols": list("abcde")}, "symbols must name inputs and outputs; got 5 of them for 3 outputs"),
     ],
 )
 def test_arguments_that_do_not_fit_the_trace_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         step_through(random_trace(), **arguments)
+
+
+def symbol_trace(text="cabba", logits=None) -> Trace:
+    """A trace of a text of the letters a, b and c, with outputs of our own."""
+    shown = torch.nn.functional.one_hot(torch.tensor(["abc".index(letter) for letter in text]), 3).float()[None]
+    trace = NTM(3, 3, hidden=4, slots=5, width=3).trace(shown)
+    return trace if logits is None else dataclasses.replace(trace, outputs=logits)
+
+
+def test_symbols_are_named_with_the_likeliest_to_follow():
+    logits = torch.tensor([[0.5, 0.3, 0.2]]).log().expand(5, 3)[None] + 7.0  # a softmax does not see the 7
+    found = step_through(symbol_trace(logits=logits), symbols=["a", "b", "c"], interactive=False).data.symbols
+    assert found.names == ("a", "b", "c")
+    assert (found.shown, found.came) == ([2, 0, 1, 1, 0], [0, 1, 1, 0, None])
+    assert found.guesses == [[0, 1, 2]] * 5
+    assert found.shares[0] == pytest.approx([0.5, 0.3, 0.2], abs=1e-4)
+    assert found.nats == pytest.approx([0.693, 1.204, 1.204, 0.693, None], abs=1e-3)
+
+
+def test_with_symbols_no_pictures_of_the_channels_are_sent_and_the_score_is_in_symbols():
+    logits = torch.tensor([[0.5, 0.3, 0.2]]).log().expand(5, 3)[None]
+    data = step_through(symbol_trace(logits=logits), symbols=["a", "b", "c"], interactive=False).data
+    assert not {"inputs", "outputs", "targets"} & set(data.arrays)
+    assert data.score == "2 of 4 right, 0.95 nats a symbol"
+    assert "over 5 steps: 2 of 4 right" in data.summary
+    assert json.loads(data.to_json())["symbols"]["came"] == [0, 1, 1, 0, None]
+
+
+def test_targets_say_what_came_and_a_mask_what_was_asked_for():
+    targets = torch.nn.functional.one_hot(torch.tensor([[2, 2, 0, 0, 1]]), 3).float()
+    mask = torch.tensor([[True, False, True, True, True]])
+    found = step_through(symbol_trace(), symbols=["a", "b", "c"], targets=targets, mask=mask).data.symbols
+    assert found.came == [2, None, 0, 0, 1]
+    assert [cost is None for cost in found.nats] == [False, True, False, False, False]
+
+
+def test_symbols_need_one_to_be_shown_at_each_step():
+    trace = symbol_trace()
+    several = trace.inputs.clone()
+    several[0, 3] = 1
+    with pytest.raises(ValueError, match="symbols need inputs with a single 1 at each step; step 3 is not so"):
+        step_through(dataclasses.replace(trace, inputs=several), symbols=["a", "b", "c"])

@@ -16,19 +16,24 @@ from ntmlib.views.diagrams import (
 from ntmlib.views.figures import Picture, plot_heads, plot_memory, plot_sequence
 from ntmlib.views.languages import plot_hierarchy, plot_languages
 from ntmlib.views.origins import contents, origins, plot_lookup, plot_origins
+from ntmlib.views.passages import Passage, plot_text_costs
 from ntmlib.views.playground import Knobs, playground
 from ntmlib.views.reading import TextField, try_text
 from ntmlib.views.scoreboard import plot_conditions, plot_costs, plot_learning, plot_matrix
 from ntmlib.views.stacks import plot_places
 from ntmlib.views.stepper import Stepper, step_through
 from ntmlib.views.tables import Table
+from ntmlib.views.text_curves import plot_repeats, plot_text_curves
+from ntmlib.views.writing import WritingBox, write_text
 
 __all__ = [
     "Knobs",
+    "Passage",
     "Picture",
     "Stepper",
     "Table",
     "TextField",
+    "WritingBox",
     "contents",
     "origins",
     "playground",
@@ -49,11 +54,15 @@ __all__ = [
     "plot_origins",
     "plot_places",
     "plot_reads",
+    "plot_repeats",
     "plot_sequence",
     "plot_stages",
+    "plot_text_costs",
+    "plot_text_curves",
     "plot_walks",
     "plot_weightings",
     "step_through",
     "try_text",
     "watch_training",
+    "write_text",
 ]

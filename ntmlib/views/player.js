@@ -232,8 +232,50 @@ function mountPlayer(el, data, hooks = {}) {
   const lastTape = arrays.targets ? "targets" : "outputs";
   const veil = data.scored ? " (faint: not scored)" : "";
   const score = data.score ? `: ${data.score}` : "";
-  const tapes = make("div.tapes", {}, tape("inputs", "inputs", data.input_names),
-    tape("outputs", `outputs, as probabilities${score}`, data.output_names));
+
+  /** Symbols as text: a column for each step, with what was shown and below it what was expected to come next. */
+  function ribbon({ names, shown, guesses, shares, came, nats }) {
+    const percent = (share) => (share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`);
+    const columns = shown.map((symbol, time) => make("div.column", { "data-step": time }, make("b", {}, names[symbol]),
+      ...guesses[time].map((guess, rank) => make(guess === came[time] ? "i.came" : "i", { style: `--ntm-share:${shares[time][rank]}` }, names[guess]))));
+    const strip = make("div.ribbon", { "aria-hidden": "true" }, ...columns); // the words below say it for the current step
+    strip.addEventListener("click", (event) => {
+      const column = event.target.closest("[data-step]");
+      if (!column) return;
+      (slider || el).focus({ preventScroll: true });
+      setStep(Number(column.dataset.step), true);
+    });
+    const [reads, expects, outcome] = [make("p"), make("ol"), make("p")];
+    const rows = guesses[0].map(() => {
+      const row = { symbol: make("b"), level: make("i"), share: make("span") };
+      expects.append(make("li", {}, row.symbol, make("span.gauge", {}, row.level), row.share));
+      return row;
+    });
+    let marked = null;
+    const follow = () => { strip.scrollLeft = marked.offsetLeft + marked.offsetWidth / 2 - strip.clientWidth / 2; };
+    paintAll.push(() => { if (marked) follow(); });
+    paintStep.push(() => {
+      if (marked) marked.classList.remove("ntm-current");
+      marked = columns[step];
+      marked.classList.add("ntm-current");
+      follow();
+      const before = shown.slice(Math.max(0, step - 24), step).map((symbol) => names[symbol]).join("");
+      reads.replaceChildren("reads ", make("span", {}, before), make("b", {}, names[shown[step]]), " and expects");
+      rows.forEach((row, rank) => {
+        row.symbol.textContent = names[guesses[step][rank]];
+        row.symbol.parentElement.classList.toggle("ntm-came", guesses[step][rank] === came[step]);
+        row.level.style.width = `${100 * shares[step][rank]}%`;
+        row.share.textContent = percent(shares[step][rank]);
+      });
+      if (came[step] === null) outcome.textContent = "what came next is not asked for";
+      else outcome.replaceChildren("came: ", make("b", {}, names[came[step]]), `, which cost ${short(nats[step])} nats (it had been given ${percent(Math.exp(-nats[step]))})`);
+    });
+    const labels = make("div.rows", { "aria-hidden": "true" }, make("b", {}, "reads"), ...rows.map((_, rank) => make("span", {}, rank ? "" : "expects")));
+    return [make("div.title", {}, `read, and the ${rows.length} likeliest next${score}`),
+      make("div.text", {}, labels, strip), make("div.words", {}, reads, expects, outcome)];
+  }
+  const tapes = data.symbols ? make("div.tapes.symbols", {}, ...ribbon(data.symbols)) : make("div.tapes", {},
+    tape("inputs", "inputs", data.input_names), tape("outputs", `outputs, as probabilities${score}`, data.output_names));
   if (arrays.targets) tapes.append(tape("targets", `targets${veil}`, data.output_names));
 
   // ---- the memory with the heads at its sides -------------------------------------------------------------------
@@ -368,7 +410,7 @@ function mountPlayer(el, data, hooks = {}) {
   }
   const limit = arrays.memory.limit;
   const legend = make("div.legend", {},
-    scale("0", tables.unit, "1", "weightings, inputs, outputs, erase"),
+    scale("0", tables.unit, "1", data.symbols ? "weightings, erase" : "weightings, inputs, outputs, erase"),
     scale(short(-limit), tables.signed, short(limit), "memory, add, read; a key has its own largest value"),
     make("span", {}, "Bars: the current step, full width = 1, with the largest weight below; in grey the weighting one step before."));
 

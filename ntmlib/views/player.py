@@ -24,6 +24,7 @@ from ntmlib.views.colours import SIGNED_COLOURS, UNIT_COLOURS, colour_table
 
 MEMORY_BYTES = 1_500_000  # a longer memory history keeps every second step, or every third ...
 USED_WEIGHT = 0.1  # a slot counts as used when some head ever gives it this much weight
+GUESSES = 3  # likeliest next symbols that are named at each step
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,28 @@ class PackedArray:
 
 
 @dataclass(frozen=True)
+class SymbolData:
+    """A sequence of symbols, with what was expected to follow each of them.
+
+    ``shown``, ``guesses`` (the likeliest first) and ``came`` are places in ``names``; ``came`` is None where it is not
+    known or not asked for. ``shares`` are those of the guesses, ``nats`` is what the symbol that came has cost.
+    """
+
+    names: tuple[str, ...]
+    shown: list[int]
+    guesses: list[list[int]]
+    shares: list[list[float]]
+    came: list[int | None]
+    nats: list[float | None]
+
+
+@dataclass(frozen=True)
 class PlayerData:
     """One sequence of a trace, ready for ``player.js``.
 
     ``window`` is the first slot and the number of slots that any head used, wrapping around;
-    ``memory_every`` is larger than 1 where the memory of some steps had to be left out.
+    ``memory_every`` is larger than 1 where the memory of some steps had to be left out. With ``symbols`` there are no
+    ``inputs``, ``outputs`` and ``targets`` among the arrays.
     """
 
     steps: int
@@ -69,11 +87,14 @@ class PlayerData:
     summary: str
     arrays: dict[str, PackedArray]
     numbers: dict[str, dict[str, list[Any]]]
+    symbols: SymbolData | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, colour tables included."""
         tables = {"unit": colour_table(UNIT_COLOURS), "signed": colour_table(SIGNED_COLOURS)}
-        return {**vars(self), "arrays": {name: vars(array) for name, array in self.arrays.items()}, "tables": tables}
+        arrays = {name: vars(array) for name, array in self.arrays.items()}
+        symbols = None if self.symbols is None else vars(self.symbols)
+        return {**vars(self), "arrays": arrays, "symbols": symbols, "tables": tables}
 
     def to_json(self) -> str:
         """Return JSON that may stand inside a ``<script>``: no ``<`` can close it."""
@@ -88,6 +109,7 @@ def player_data(
     output_names: Sequence[str] | None = None,
     targets: Float[Tensor, "batch time outputs"] | None = None,
     mask: Bool[Tensor, "batch time"] | None = None,
+    symbols: Sequence[str] | None = None,
 ) -> PlayerData:
     """Pack one sequence of a trace.
 
@@ -95,6 +117,8 @@ def player_data(
         ValueError: an argument does not fit the trace; the message says which and how.
     """
     check_example(trace, example)
+    if symbols is not None and (input_names is not None or output_names is not None):
+        raise ValueError("symbols name both inputs and outputs; input_names and output_names must be left out")
     steps, inputs, outputs = trace.inputs.shape[1], trace.inputs[example], trace.outputs[example].sigmoid()
     input_names = check_names("input_names", input_names, inputs.shape[-1], "input")
     output_names = check_names("output_names", output_names, outputs.shape[-1], "output")
@@ -105,17 +129,21 @@ def player_data(
 
     # Memory and what goes into and out of it share one scale. A key has its own: only its direction counts.
     limit, every = _largest(memory, add, read_vector), -(-memory.numel() // MEMORY_BYTES)
-    in_unit_range = bool((inputs >= 0).all() and (inputs <= 1).all())
     arrays = {
-        "inputs": PackedArray.pack(inputs, not in_unit_range, 1.0 if in_unit_range else _largest(inputs)),
-        "outputs": PackedArray.pack(outputs),
         "memory": PackedArray.pack(memory[::every], True, limit),
         "erase": PackedArray.pack(trace.erase[example]),
         "add": PackedArray.pack(add, True, limit),
         "read_vector": PackedArray.pack(read_vector, True, limit),
     }
-    if targets is not None:
-        arrays["targets"] = PackedArray.pack(targets[example])
+    read_symbols = None
+    if symbols is None:
+        in_unit_range = bool((inputs >= 0).all() and (inputs <= 1).all())
+        arrays["inputs"] = PackedArray.pack(inputs, not in_unit_range, 1.0 if in_unit_range else _largest(inputs))
+        arrays["outputs"] = PackedArray.pack(outputs)
+        if targets is not None:
+            arrays["targets"] = PackedArray.pack(targets[example])
+    else:
+        read_symbols = symbol_data(trace, example, symbols, targets, mask)
     starts = {"read": trace.initial.read_weighting, "write": trace.initial.write_weighting}
     for kind, record in (("read", trace.read), ("write", trace.write)):
         for stage in ("content", "gated", "shifted"):
@@ -123,6 +151,7 @@ def player_data(
         arrays[f"{kind}.sharpened"] = PackedArray.pack(record.weighting[example])
         arrays[f"{kind}.initial"] = PackedArray.pack(starts[kind][example : example + 1])
         arrays[f"{kind}.key"] = PackedArray.pack(record.key[example], True, _largest(record.key[example]))
+    result = score(trace, example, targets, mask) if read_symbols is None else _score_symbols(read_symbols)
     return PlayerData(
         steps=steps,
         slots=memory.shape[1],
@@ -133,11 +162,66 @@ def player_data(
         input_names=input_names,
         output_names=output_names,
         scored=None if mask is None else tuple(mask[example].tolist()),
-        score=score(trace, example, targets, mask),
-        summary=summarise(trace, example, targets, mask),
+        score=result,
+        summary=_summary(trace, result),
         arrays=arrays,
         numbers={"read": _numbers(trace.read, example), "write": _numbers(trace.write, example)},
+        symbols=read_symbols,
     )
+
+
+def symbol_data(
+    trace: Trace,
+    example: int,
+    symbols: Sequence[str],
+    targets: Float[Tensor, "batch time outputs"] | None = None,
+    mask: Bool[Tensor, "batch time"] | None = None,
+) -> SymbolData:
+    """Read one sequence of a trace as symbols: one is shown at each step, and shares are given to what may follow.
+
+    What came is taken from the targets, or from the next step's input where there are none.
+
+    Raises:
+        ValueError: inputs and outputs are not one channel for each symbol, or not exactly one is shown at each step.
+    """
+    inputs, outputs = trace.inputs[example], trace.outputs[example]
+    names = check_names("symbols", symbols, inputs.shape[-1], "symbol")
+    if outputs.shape[-1] != len(names):
+        raise ValueError(
+            f"symbols must name inputs and outputs; got {len(names)} of them for {outputs.shape[-1]} outputs"
+        )
+    strangers = torch.nonzero((inputs != 0).sum(-1).ne(1) | inputs.sum(-1).ne(1))
+    if len(strangers):
+        raise ValueError(f"symbols need inputs with a single 1 at each step; step {int(strangers[0])} is not so")
+    shown = inputs.argmax(-1)
+    if targets is None:
+        asked = torch.arange(len(shown)) < len(shown) - 1
+        came = shown.roll(-1)
+    else:
+        asked = torch.ones(len(shown), dtype=torch.bool)
+        came = targets[example].argmax(-1).cpu()
+    if mask is not None:
+        asked &= mask[example].cpu()
+    likely = outputs.double().log_softmax(-1).cpu()
+    best = likely.topk(min(GUESSES, len(names)), -1)
+    nats = -likely.gather(-1, came[:, None].cpu())[:, 0]
+    return SymbolData(
+        names=names,
+        shown=shown.tolist(),
+        guesses=best.indices.tolist(),
+        shares=np.round(best.values.exp().numpy(), 4).tolist(),
+        came=[place if wanted else None for place, wanted in zip(came.tolist(), asked.tolist(), strict=True)],
+        nats=[round(cost, 3) if wanted else None for cost, wanted in zip(nats.tolist(), asked.tolist(), strict=True)],
+    )
+
+
+def _score_symbols(read: SymbolData) -> str:
+    """Say how many symbols were expected most of all, and what they cost in the mean."""
+    pairs = [(first, came) for (first, *_), came in zip(read.guesses, read.came, strict=True) if came is not None]
+    if not pairs:
+        return ""
+    mean = sum(cost for cost in read.nats if cost is not None) / len(pairs)
+    return f"{sum(first == came for first, came in pairs)} of {len(pairs)} right, {mean:.2f} nats a symbol"
 
 
 def check_example(trace: Trace, example: int) -> None:
@@ -198,9 +282,12 @@ def score(trace: Trace, example: int, targets: Tensor | None, mask: Tensor | Non
 
 def summarise(trace: Trace, example: int, targets: Tensor | None = None, mask: Tensor | None = None) -> str:
     """Say in words what the sequence shows; also the alternative text of its pictures."""
+    return _summary(trace, score(trace, example, targets, mask))
+
+
+def _summary(trace: Trace, result: str) -> str:
     steps, slots, heads = trace.inputs.shape[1], trace.memory.shape[2], trace.add.shape[2]
     pairs = "one read and one write head" if heads == 1 else f"{heads} read and {heads} write heads"
-    result = score(trace, example, targets, mask)
     return f"A Neural Turing Machine with {slots} slots, {pairs}, over {steps} steps{result and ': '}{result}."
 
 

@@ -129,6 +129,7 @@ def step_through(
     output_names: Sequence[str] | None = None,
     targets: Float[Tensor, "batch time outputs"] | None = None,
     mask: Bool[Tensor, "batch time"] | None = None,
+    symbols: Sequence[str] | None = None,
 ) -> Stepper:
     """Show inputs, outputs, memory and every stage of every head, with a slider for time.
 
@@ -140,10 +141,22 @@ def step_through(
         output_names: what each output channel means.
         targets: the answers wanted, to be shown below the outputs.
         mask: true at the steps that are scored; the others are drawn faint.
+        symbols: for a machine that reads one symbol a step and says what may follow: the symbol of each channel, the
+            same for inputs and outputs. Instead of pictures there is text then: what is shown, below it the three
+            likeliest next symbols, and for the current step their shares and what the symbol that came has cost, in
+            nats. Outputs are taken as logits of a softmax.
 
     Raises:
         ValueError: an argument does not fit the trace; the message says which and how.
     """
     check_example(trace, example)
-    data = player_data(trace, example, input_names=input_names, output_names=output_names, targets=targets, mask=mask)
+    data = player_data(
+        trace,
+        example,
+        input_names=input_names,
+        output_names=output_names,
+        targets=targets,
+        mask=mask,
+        symbols=symbols,
+    )
     return Stepper(trace, example, data, interactive)

@@ -35,6 +35,18 @@ from ntmlib.training.reading import reader
 from ntmlib.views import try_text
 try_text(reader(load_run("../data/runs/next-symbols-feedforward/representative").machine, NextSymbols()), ["([])"])
 """
+WRITING_NOTEBOOK = """
+import torch
+from ntmlib.baselines import LSTM
+from ntmlib.tasks import make
+from ntmlib.training import write_on
+from ntmlib.views import write_text
+machine, corpus = LSTM(62, 62, hidden=64, num_layers=1), make("text").corpus
+def write(prompt, characters, temperature, seed):
+    dice = torch.Generator().manual_seed(seed)
+    return write_on(machine, corpus, prompt, characters, temperature=temperature, generator=dice)
+write_text(write, "HAMLET:\\n", characters=200)
+"""
 SETTINGS = {
     "notebook-extension/tracker.jupyterlab-settings": '{"windowingMode": "none"}',  # draw cells out of sight as well
     "apputils-extension/notification.jupyterlab-settings": '{"fetchNews": "false", "checkForUpdates": false}',
@@ -125,7 +137,7 @@ def wait_for(address: str, server: subprocess.Popen, log: Path, seconds: float =
 def run_all(page: Page, seconds: float) -> None:
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name=re.compile("^Run All Cells$")).click()
-    shown = page.locator(".ntm-player .ntm-now, .ntm-reading")
+    shown = page.locator(".ntm-player .ntm-now, .ntm-reading, .ntm-writing")
     error = page.locator('[data-mime-type="application/vnd.jupyter.error"], .jupyter-widgets-error-widget')
     shown.or_(error).first.wait_for(timeout=seconds * 1000)
     expect(page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(0, timeout=seconds * 1000)
@@ -200,4 +212,42 @@ def test_what_is_typed_in_jupyterlab_is_read_at_every_keystroke(lab, browser, ca
     assert page.locator(".ntm-cells > span").count() == 481  # and the names of the rows
     with capsys.disabled():
         print(f"\nfield in JupyterLab, key to verdict: median {statistics.median(times):.0f} ms")
+    page.context.close()
+
+
+def test_a_text_grows_in_jupyterlab_while_the_button_can_be_pressed(lab, browser, capsys):
+    write_cell(lab, "writing.ipynb", WRITING_NOTEBOOK)
+    page = lab.open(browser, "writing.ipynb")
+    run_all(page, seconds=120)
+    status, written = page.locator(".ntm-writing").get_by_role("status"), page.locator(".ntm-written")
+    expect(status).to_contain_text("seed 0, temperature 0.8, 200 characters", timeout=30_000)
+    first = written.inner_text()
+    assert first.startswith("HAMLET:\n")
+
+    seed, button = page.get_by_label("next seed"), page.get_by_role("button", name="Write", exact=True)
+    seed.fill("0")
+    seed.press("Tab")
+    button.click()
+    expect(seed).to_have_value("1")
+    expect(status).to_contain_text("seed 0, temperature 0.8, 200 characters", timeout=30_000)
+    assert written.inner_text() == first  # had again
+
+    page.get_by_label("prompt").fill("ROMEO:\n")
+    page.locator(".widget-readout").last.fill("1500")  # characters, beside their slider
+    page.locator(".widget-readout").last.press("Enter")
+    button.click()
+    expect(written).to_contain_text(re.compile("^ROMEO:"))
+    lengths = {len(written.inner_text()) for _ in range(20) if page.wait_for_timeout(30) is None}
+    assert len(lengths) > 2, "it grows before one's eyes"
+    start = time.perf_counter()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(status).to_contain_text("then stopped")
+    stopped = 1000 * (time.perf_counter() - start)
+    assert len(written.inner_text()) < 1500
+
+    page.get_by_label("prompt").fill("Zoë")
+    button.click()
+    expect(page.get_by_role("alert")).to_contain_text("got 'ë' at position 2")
+    with capsys.disabled():
+        print(f"\nwriting in JupyterLab, stopped after {stopped:.0f} ms")
     page.context.close()

@@ -175,3 +175,25 @@ def test_time_from_slider_to_picture(offline, pages, capsys):
             f"\nplayer in a page, slider to picture: median {statistics.median(times):.1f} ms, p90 {times[35]:.1f} ms"
         )
     assert len(times) == 40
+
+
+def test_symbols_are_text_that_follows_the_step_and_can_be_pointed_at(offline, tmp_path):
+    text = "HAMLET_" * 6
+    names = sorted(set(text))
+    shown = torch.nn.functional.one_hot(torch.tensor([names.index(symbol) for symbol in text]), len(names)).float()
+    machine = NTM(len(names), len(names), hidden=20, generator=torch.Generator().manual_seed(3))
+    step_through(machine.trace(shown[None]), interactive=False, symbols=names).save_html(tmp_path / "text.html")
+    page = offline.new_page()
+    page.goto((tmp_path / "text.html").as_uri())
+    reads, words = page.locator(".ntm-ribbon b"), page.locator(".ntm-words p")
+    assert "".join(reads.all_inner_texts()) == text
+    page.get_by_role("slider").press("End")
+    expect(words.first).to_have_text(f"reads {text[-25:]} and expects")
+    expect(words.last).to_have_text("what came next is not asked for")
+    expect(page.locator(".ntm-current b")).to_be_in_viewport()
+    reads.nth(35).click()
+    expect(page.locator(".ntm-now")).to_have_text("step 35 of 41")
+    expect(words.last).to_contain_text("came: A, which cost")
+    shares = page.locator(".ntm-words li span:last-child").all_inner_texts()
+    assert len(shares) == 3
+    assert all(share.endswith(" %") for share in shares)
