@@ -60,7 +60,7 @@ def test_replace_changes_one_field_and_keeps_the_rest():
         ({"clip_norm": -1.0}, "clip_norm must be above 0; got -1.0"),
         ({"optimizer": "sgd"}, "optimizer must be one of adam, graves_rmsprop; got 'sgd'"),
         ({"objective": "byte"}, "objective must be one of bit, sequence; got 'byte'"),
-        ({"model": "gru"}, "model must be one of ntm, lstm, rnn; got 'gru'"),
+        ({"model": "gru"}, "model must be one of ntm, lstm, rnn, transformer; got 'gru'"),
         ({"mixed_lengths": 1}, "mixed_lengths must be true or false; got 1"),
         ({"engine": "steam"}, "engine must be one of 'auto', 'reference'"),
         ({"task": "cpoy"}, "did you mean 'copy'"),

@@ -8,7 +8,18 @@ from torch import nn
 
 from ntmlib.ntm import NTM
 from ntmlib.tasks.text import Text
-from ntmlib.training import TrainConfig, Trainer, character_nats, evaluate, evaluate_text, load_run, train, train_many
+from ntmlib.training import (
+    Diverged,
+    TrainConfig,
+    Trainer,
+    character_nats,
+    evaluate,
+    evaluate_text,
+    load_run,
+    loop,
+    train,
+    train_many,
+)
 from ntmlib.training.runs import RunRefused
 from ntmlib.training.states import tensors
 
@@ -122,6 +133,40 @@ def test_the_learning_rate_rises_then_falls(file):
         rates.append(trainer.optimizer.param_groups[0]["lr"])
     fall = [1e-2 * (1 - 0.9 * update / 12) for update in range(1, 13)]
     assert rates == pytest.approx([rate * min(1, (i + 1) / 4) for i, rate in enumerate(fall)])
+
+
+def test_an_update_whose_gradient_is_not_finite_is_left_out_and_all_streams_begin_anew(file, monkeypatch):
+    trainer = Trainer(config(file, skip_updates=2, fresh_share=1e-12))
+    trainer.advance()
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    monkeypatch.setattr(loop.optimizers, "norm_of", lambda tensors: torch.tensor(math.inf))
+    trainer.advance()
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+    assert trainer.history.gradient_norm[-1] == math.inf
+    assert (trainer.update, trainer.skipped, trainer.drawing.stream) == (2, 1, None)
+    again = Trainer(trainer.config)
+    again.restore(trainer.checkpoint())
+    assert again.skipped == 1
+
+
+def test_only_so_many_updates_in_a_row_are_left_out(file, monkeypatch):
+    monkeypatch.setattr(loop.optimizers, "norm_of", lambda tensors: torch.tensor(math.inf))
+    with pytest.raises(Diverged, match="diverged at update 3: the gradient is not finite"):
+        train(config(file, skip_updates=2))
+
+
+def test_a_run_says_how_many_updates_were_left_out(file, monkeypatch):
+    inf = torch.tensor(math.inf)
+    advance, original = Trainer.advance, loop.optimizers.norm_of
+
+    def sometimes(self):
+        spoiled = self.update in (3, 7)
+        monkeypatch.setattr(loop.optimizers, "norm_of", (lambda tensors: inf) if spoiled else original)
+        advance(self)
+
+    monkeypatch.setattr(Trainer, "advance", sometimes)
+    run = train(config(file, skip_updates=1))
+    assert (run.result["skipped_updates"], run.result["updates"]) == (2, 12)
 
 
 def test_the_machine_of_the_run_is_the_best_one(tmp_path, file, monkeypatch):

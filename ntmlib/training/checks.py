@@ -15,6 +15,7 @@ WHOLE_NUMBERS = {
     "solved_window": 1,
     "updates_after_solved": 0,
     "warmup_updates": 0,
+    "skip_updates": 0,
     "max_restarts": 0,
     "evaluation_sequences": 1,
     "checkpoint_every": 1,

@@ -60,6 +60,9 @@ class TrainConfig:
             the task is a text: the others go on where the last update left them, with the state that it left
             (truncated backpropagation through time). 1 trains on windows that have nothing to do with one another, as
             for all other tasks.
+        skip_updates: updates in a row that may be left out because the gradient is not finite; a text then begins anew
+            in all streams. 0 stops at the first. A machine that reads on for long can come to a state whose gradient
+            grows with every step back, beyond all numbers.
         train_slots: slots of the memory while training; None means as many as the machine has afterwards.
             Of several numbers one is drawn for each update, so that nothing can rely on the size.
         spare_slots: instead of train_slots, a memory that follows the length: the slots of an update are its length in
@@ -117,6 +120,7 @@ class TrainConfig:
     momentum: float = 0.9
     dropout: float = 0.0
     fresh_share: float = 1.0
+    skip_updates: int = 0
     clip_norm: float | None = 1.0
     clip_value: float | None = None
     train_slots: int | tuple[int, ...] | None = None

@@ -80,6 +80,7 @@ class Trainer:
         self.solved_at: int | None = None
         self.stalled_at: int | None = None
         self.restarts = 0
+        self.skipped = 0  # updates in a row that were left out
         self.progress_at = 0  # update of the last step of the curriculum, or of the last start
         self.top_length = config.curriculum_start or self.task.max_length
         self._recent: deque[float] = deque(maxlen=max(config.curriculum_window, config.solved_window))
@@ -130,6 +131,12 @@ class Trainer:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = optimizers.norm_of(gradients)
         cost, gradient_norm = torch.stack([nats.detach(), norm]).tolist()
+        if not math.isfinite(gradient_norm) and math.isfinite(cost) and self.skipped < self.config.skip_updates:
+            self.skipped += 1
+            self.drawing.stream = None
+            self.record(drawn, cost, math.inf)
+            return
+        self.skipped = 0
         self.check(loss=cost, gradient=gradient_norm)
         self._clip(gradients, norm)
         self.set_learning_rates()
@@ -294,6 +301,7 @@ class Trainer:
             "solved_at": self.solved_at,
             "stalled_at": self.stalled_at,
             "restarts": self.restarts,
+            "skipped": self.skipped,
             "progress_at": self.progress_at,
             "best": self.best and [self.best.update, self.best.bits_per_bit],
             "history_bytes": self.history.sync(),
@@ -316,6 +324,7 @@ class Trainer:
         state = checkpoint.state
         self.update, self.solved_at, self.top_length = state["update"], state["solved_at"], state["top_length"]
         self.stalled_at, self.restarts, self.progress_at = state["stalled_at"], state["restarts"], state["progress_at"]
+        self.skipped = state.get("skipped", 0)
         self.seconds, self.cpu_seconds = state["seconds"], state.get("cpu_seconds", 0.0)
         self._recent.clear()
         self._recent.extend(state["recent"])

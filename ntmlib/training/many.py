@@ -56,6 +56,7 @@ def train_many(
     states: list[Trainer | Run | Diverged] = []
     # Dropout and a text that is read on are things of one machine; those run in a launch of their own.
     in_one_launch = configs[0].engine == "cuda" and not configs[0].dropout and configs[0].fresh_share == 1
+    in_one_launch = in_one_launch and not configs[0].skip_updates
 
     def watched(index: int) -> Watch | None:
         def show(progress: Progress) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from ntmlib.tasks import Task
 from ntmlib.training import folders
 from ntmlib.training.checkpoints import Checkpoint, fingerprint, load_latest, save
@@ -244,6 +246,7 @@ def _summary(trainer: Trainer, now: dict[str, Any], *, exact: bool, ended: bool)
         "solved_at": trainer.solved_at,
         "stalled_at": trainer.stalled_at,
         "restarts": trainer.restarts,
+        "skipped_updates": int(np.isinf(trainer.history["gradient_norm"]).sum()),
         "best_at": trainer.best and trainer.best.update,
         "solved_at_sequences": trainer.solved_at and trainer.solved_at * trainer.config.batch_size,
         "updates": trainer.update,

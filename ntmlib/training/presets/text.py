@@ -27,6 +27,7 @@ def text_quick(seed: int = 0) -> TrainConfig:
         learning_rate=4e-3,
         clip_norm=1.0,
         fresh_share=0.02,
+        skip_updates=5,
         solved_threshold=None,
         final_learning_rate_factor=0.02,
         evaluate_every=500,
