@@ -21,9 +21,9 @@ def task(tmp_path):
 
 @pytest.fixture
 def machine(task):
-    torch.manual_seed(0)
     symbols = len(task.input_channels)
-    return NTM(symbols, symbols, controller="lstm", hidden=9, slots=6, width=4, output_hidden=8, embedding=3)
+    sizes = {"hidden": 9, "slots": 6, "width": 4, "output_hidden": 8, "embedding": 3}
+    return NTM(symbols, symbols, controller="lstm", **sizes)
 
 
 def test_a_machine_that_forgets_nothing_reads_as_ever(machine, task):
