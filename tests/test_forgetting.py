@@ -48,5 +48,5 @@ def test_each_part_makes_a_difference(machine, task, part):
 
 
 def test_what_is_no_part_is_refused(machine, task):
-    with pytest.raises(ValueError, match="forgets must be of memory, read_weighting, .*; got 'slots'"):
+    with pytest.raises(ValueError, match=r"forgets must be of memory, read_weighting, .*; got 'slots'"):
         nats_forgetting(machine, task, forgets=["slots"])
