@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ntmlib.baselines import LSTM, Transformer
+from ntmlib.baselines import LSTM, NGram, Transformer
 from ntmlib.ntm import NTM
 from ntmlib.tasks.text import open_corpus
 from ntmlib.training import repeats
@@ -17,6 +17,7 @@ from ntmlib.training.repeats import (
     Planted,
     RepeatCosts,
     RepeatSummary,
+    measure_counting,
     measure_repeats,
     plant,
     repeat_costs,
@@ -220,3 +221,17 @@ def test_the_longest_text_that_fits_is_the_whole_part(counting):
     planted = plant(counting, "validation", passage=360, distance=0, count=2, generator=seeded())
     assert isinstance(planted, Planted)
     assert planted.codes[:, 0].tolist() == [3600, 3600]
+
+
+def test_ngrams_that_count_on_find_a_passage_again(verses):
+    """They have seen only the alphabet: at the second reading nearly every character follows what it followed."""
+    ngram = NGram(len(verses.alphabet), 4)
+    ngram.count(np.arange(len(verses.alphabet)))
+    near, far = Condition(16, 0), Condition(16, 10)
+    found = measure_counting(ngram, verses, "train", (near, far), count=5)
+    assert found[near][1] < found[near][0] / 2
+    generator = torch.Generator().manual_seed(0)
+    planted = plant(verses, "train", passage=16, distance=10, count=5, generator=generator)
+    costs = np.stack([ngram.costs(text, adaptive=True) for text in planted.codes])
+    assert found[far][0] == pytest.approx(costs[:, 32 + 8 : 32 + 16].mean())
+    assert found[far][1] == pytest.approx(costs[:, 58 + 8 : 58 + 16].mean())

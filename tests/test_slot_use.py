@@ -10,7 +10,16 @@ import torch.nn.functional as F
 
 from ntmlib import NTM
 from ntmlib.tasks.text import open_corpus
-from ntmlib.training.slot_use import KINDS, LINE_START, OTHER, SPEAKER_NAME, WORD_START, kinds_of_places, slot_use
+from ntmlib.training.slot_use import (
+    KINDS,
+    LINE_START,
+    OTHER,
+    SPEAKER_NAME,
+    WORD_START,
+    kinds_of_places,
+    read_ages,
+    slot_use,
+)
 
 SIGNS = ".wLS"  # of the kinds, in the order of KINDS
 
@@ -117,3 +126,14 @@ def test_kinds_that_do_not_fit_are_refused():
         slot_use(trace, kinds(["..."]))
     with pytest.raises(ValueError, match="kinds must be numbers from 0 to 3; got 4"):
         slot_use(trace, np.array([[0, 4]], dtype=np.uint8))
+
+
+def test_ages_are_steps_since_a_slot_was_written_last():
+    """Read are at steps 2 to 5: what was just written, the step before, slot 0 after 4 steps, and slot 3, never."""
+    trace = trace_with([[0, 1, 2, 1, 2, 1]], [[0, 0, 2, 2, 0, 3]])
+    np.testing.assert_allclose(read_ages(trace, most=2), [1 / 4, 1 / 4, 0, 1 / 2])
+
+
+def test_ages_need_steps_beyond_the_first_ones():
+    with pytest.raises(ValueError, match="most must be fewer than the 2 steps of the trace; got 2"):
+        read_ages(trace_with([[0, 1]], [[0, 1]]), most=2)

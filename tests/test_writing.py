@@ -9,6 +9,7 @@ from torch import nn
 from ntmlib.baselines import LSTM
 from ntmlib.tasks.text import Corpus, open_corpus
 from ntmlib.training import write_on
+from ntmlib.training.writing import writer
 
 
 class Alphabetical(nn.Module):
@@ -68,3 +69,11 @@ def test_the_same_generator_writes_the_same(corpus):
 def test_what_cannot_be_written_is_refused_at_once(corpus, options, message):
     with pytest.raises(ValueError, match=message):
         write_on(Alphabetical(), corpus, **options)
+
+
+def test_a_writer_writes_the_same_from_the_same_seed_and_something_else_from_another(corpus):
+    write = writer(Alphabetical(), corpus)
+    first, again, other = ("".join(write("a", 40, 1.0, seed)) for seed in (3, 3, 4))
+    assert first == again != other
+    generator = torch.Generator().manual_seed(3)
+    assert first == "".join(write_on(Alphabetical(), corpus, "a", 40, generator=generator))

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Integer
 from torch import nn
 
+from ntmlib.baselines import NGram
 from ntmlib.tasks.base import check_whole
 from ntmlib.tasks.text import Corpus
 from ntmlib.training.texts import WINDOW
@@ -216,6 +217,40 @@ def measure_repeats(
         planted = plant(corpus, part, **condition._asdict(), count=count, whole_words=whole_words, generator=generator)
         summaries[condition] = summarise(repeat_costs(machine, corpus, planted), skip)
     return summaries
+
+
+def measure_counting(
+    ngram: NGram,
+    corpus: Corpus,
+    part: str = "validation",
+    conditions: Sequence[Condition] = CONDITIONS,
+    *,
+    count: int = TEXTS,
+    skip: int = SKIPPED,
+    seed: int = 0,
+) -> dict[Condition, tuple[float, float]]:
+    """Let n-grams read the planted texts of ``measure_repeats`` and count on while they read each of them.
+
+    Args:
+        ngram: which has counted the training part.
+        corpus: the text.
+        part: "validation", "train" or, where the corpus has one, "test".
+        conditions: how the passages are repeated.
+        count: texts of each condition.
+        skip: characters left out at the beginning of each passage.
+        seed: of the generator that draws the texts.
+
+    Returns:
+        For each condition the nats of a character at the first reading and at the second.
+    """
+    found = {}
+    for condition in conditions:
+        generator = torch.Generator().manual_seed(seed)
+        planted = plant(corpus, part, **condition._asdict(), count=count, generator=generator)
+        costs = np.stack([ngram.costs(text, adaptive=True) for text in planted.codes])
+        first, second = (float(costs[:, place][:, skip:].mean()) for place in (planted.first, planted.second))
+        found[condition] = (first, second)
+    return found
 
 
 def _word_begins(corpus: Corpus, text: Integer[np.ndarray, " characters"]) -> Bool[np.ndarray, " places"]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ntmlib.machine import HeadRecord
 from ntmlib.ntm import Trace
+from ntmlib.tasks.base import check_whole
 
 KINDS = ("other", "word start", "line start", "speaker name")
 OTHER, WORD_START, LINE_START, SPEAKER_NAME = range(len(KINDS))
@@ -95,6 +96,36 @@ def slot_use(trace: Trace, kinds: UInt8[np.ndarray, "batch time"]) -> SlotUse:
         read=_head_use(trace.read, trace.initial.read_weighting, kinds),
         write=_head_use(trace.write, trace.initial.write_weighting, kinds),
     )
+
+
+def read_ages(trace: Trace, most: int = 64) -> Float[np.ndarray, " ages"]:
+    """Say how old what the first read head looks at is: the share of its weighting on slots of each age.
+
+    A slot is as old as it is long ago, in steps, that the first write head was at it more than at any other slot. The
+    first ``most`` steps are left out.
+
+    Args:
+        trace: of a machine that read pieces of a text.
+        most: the last age that is told apart.
+
+    Returns:
+        Shares for the ages from 0, the slot written in the same step, to ``most``, and last that of slots that are
+        older or were never written.
+
+    Raises:
+        ValueError: ``most`` is no whole number of at least 1, or the trace has no more steps than that.
+    """
+    check_whole("most", most)
+    read, write = (record.weighting[:, :, 0].double().cpu().numpy() for record in (trace.read, trace.write))
+    batch, steps, slots = read.shape
+    if steps <= most:
+        raise ValueError(f"most must be fewer than the {steps} steps of the trace; got {most}")
+    written, shares = np.full((batch, slots), -steps - 2 * most), np.zeros(most + 2)
+    for step, at in enumerate(write.argmax(-1).T):
+        written[np.arange(batch), at] = step
+        if step >= most:
+            shares += np.bincount((step - written).clip(max=most + 1).ravel(), read[:, step].ravel(), most + 2)
+    return shares / shares.sum()
 
 
 def _head_use(

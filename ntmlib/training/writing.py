@@ -62,3 +62,18 @@ def _draw(
         scaled = (logits[0, -1].double() - logits[0, -1].double().max()) / temperature
         codes = torch.multinomial(scaled.softmax(-1), 1, generator=generator).numpy()
         yield corpus.decode(codes)
+
+
+def writer(machine: nn.Module, corpus: Corpus) -> Callable[[str, int, float, int], Iterator[str]]:
+    """Return what ``views.write_text`` calls: a machine that writes so many characters after a prompt, from a seed.
+
+    Args:
+        machine: a model trained on the text.
+        corpus: the text, whose characters it knows.
+    """
+
+    def write(prompt: str, characters: int, temperature: float, seed: int) -> Iterator[str]:
+        generator = torch.Generator().manual_seed(seed)
+        return write_on(machine, corpus, prompt, characters, temperature=temperature, generator=generator)
+
+    return write
