@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,9 +25,9 @@ WHOLE_NUMBERS = {
 # name: above this, at most that
 NUMBERS: dict[str, tuple[float, float]] = {
     "learning_rate": (0.0, 10.0),
-    "momentum": (-math.ulp(0.0), 1 - 2**-53),
-    "dropout": (-math.ulp(0.0), 1 - 2**-53),
-    "fresh_share": (-math.ulp(0.0), 1.0),
+    "momentum": (-sys.float_info.min, 1 - 2**-53),
+    "dropout": (-sys.float_info.min, 1 - 2**-53),
+    "fresh_share": (-sys.float_info.min, 1.0),
     "clip_norm": (0.0, math.inf),
     "clip_value": (0.0, math.inf),
     "curriculum_threshold": (0.0, math.inf),
