@@ -39,10 +39,13 @@ def live() -> Iterator[Live]:
         zygote.stdin.close()
 
 
+UNLIKE = ("seconds", "cpu_seconds", "history_bytes", "environment")  # what differs from one life to the next
+
+
 def outcome(folder: Path) -> tuple[Any, ...]:
     """All that a run leaves but the time it took: weights, optimizer, generator, curriculum, history, evaluations."""
     checkpoint = unpack(paths(folder / "checkpoints")[0].read_bytes())
-    state = {k: v for k, v in checkpoint.state.items() if k not in ("seconds", "history_bytes", "environment")}
+    state = {k: v for k, v in checkpoint.state.items() if k not in UNLIKE}
     rows = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
     seconds = rows[0].index("seconds")
     history = [row[:seconds] + row[seconds + 1 :] for row in rows]
