@@ -7,9 +7,12 @@ take turns, and medians are shown. What other processes take counts in seconds o
 processor. Two threads need two cores that are free.
 """
 
+import os
 import statistics
 import time
 from typing import Any
+
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as `ntm` does, before torch is imported
 
 import torch
 
