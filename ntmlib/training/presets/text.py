@@ -8,7 +8,7 @@ from ntmlib.training.config import TrainConfig
 
 
 def text_quick(seed: int = 0) -> TrainConfig:
-    """Read six million characters of the plays, LSTM controller: about a minute and a half."""
+    """Read six million characters of the plays, LSTM controller: about three minutes."""
     return TrainConfig(
         task="text",
         task_options={"text": "shakespeare", "window": 64},
