@@ -22,6 +22,7 @@ from torch.autograd.function import FunctionCtx
 from ntmlib.engines import buffers, kernels, support
 from ntmlib.engines.buffers import Shapes
 from ntmlib.engines.compilation import announced
+from ntmlib.engines.denormals import flushed
 from ntmlib.engines.plan import Plan
 from ntmlib.engines.second_derivative import differentiable_backward
 from ntmlib.machine import MachineConfig, MachineState, NTMCell
@@ -291,20 +292,20 @@ if hasattr(os, "register_at_fork"):
 def _in_parallel(work: Callable[[int], None], chunks: int) -> None:
     """Do all chunks, on as many threads as torch may use; compiled code lets other threads run."""
     threads = min(torch.get_num_threads(), chunks)
+    todo = iter(range(chunks))
+
+    def worker() -> None:
+        with flushed():
+            for chunk in todo:  # a shared iterator: whoever is free takes the next chunk
+                work(chunk)
+
     if threads == 1:
-        for chunk in range(chunks):
-            work(chunk)
+        worker()
         return
     global _pool
     with _pool_lock:
         if _pool is None or _pool[0] < threads:
             _pool = (threads, ThreadPoolExecutor(threads, thread_name_prefix="ntmlib-fused"))
         pool = _pool[1]
-    todo = iter(range(chunks))
-
-    def worker() -> None:
-        for chunk in todo:  # a shared iterator: whoever is free takes the next chunk
-            work(chunk)
-
     for future in [pool.submit(worker) for _ in range(threads)]:
         future.result()

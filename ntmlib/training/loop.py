@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ntmlib.engines import device_for
+from ntmlib.engines.denormals import flushed
 from ntmlib.ntm import NTM
 from ntmlib.tasks import Continuous, answer_type
 from ntmlib.training import optimizers
@@ -113,6 +114,7 @@ class Trainer:
         """Whether the run has come to its end."""
         return self.update >= self.last_update
 
+    @flushed()
     def advance(self) -> None:
         """Make one update.
 
