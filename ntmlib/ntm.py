@@ -38,7 +38,7 @@ class NTM(nn.Module):
         input_size: channels of the external input.
         output_size: channels of the external output.
         controller, hidden, num_layers, slots, width, num_heads, num_shifts, memory_init,
-            weighting_init, head_init, output_hidden, embedding: see ``MachineConfig``.
+            weighting_init, head_init, output_hidden, embedding, read_feedback: see ``MachineConfig``.
         generator: draws the first weights; without one, a generator seeded with 0.
 
     Example:
@@ -67,6 +67,7 @@ class NTM(nn.Module):
         head_init: str = "neutral",
         output_hidden: int = 0,
         embedding: int = 0,
+        read_feedback: bool = True,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -86,6 +87,7 @@ class NTM(nn.Module):
             head_init,
             output_hidden,
             embedding,
+            read_feedback,
         )
         self.cell = NTMCell(config, generator or torch.Generator().manual_seed(0))
 

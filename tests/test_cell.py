@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ntmlib.machine import MachineConfig, NTMCell, address, read, write
-from ntmlib.machine.config import check_positive
+from ntmlib.machine.config import check_flag, check_positive
 
 SMALL = MachineConfig(input_size=3, output_size=2, hidden=5, slots=7, width=4, num_heads=2)
 
@@ -121,6 +121,11 @@ def test_a_size_of_another_type_is_refused_where_types_are_not_checked(value):
         check_positive("hidden", value)
 
 
+def test_only_true_and_false_are_flags():
+    with pytest.raises(ValueError, match="read_feedback must be true or false; got 0"):
+        check_flag("read_feedback", 0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -154,6 +159,31 @@ def test_a_hidden_layer_of_the_output_combines_what_was_read_with_the_hidden_vec
     rectified = (together @ cell.output.weight.T + cell.output.bias).clamp_min(0)
     expected = rectified @ cell.output_after_hidden.weight.T + cell.output_after_hidden.bias
     torch.testing.assert_close(logits, expected)
+
+
+def test_without_feedback_the_controller_sees_the_input_alone():
+    """As if its weights for the read vectors were 0, in every result; what is read still goes to the output."""
+    cell = NTMCell(replace(SMALL, read_feedback=False), torch.Generator().manual_seed(0))
+    full = NTMCell(SMALL, torch.Generator().manual_seed(1))
+    assert "initial_read_vector" not in cell.state_dict()
+    for ours, theirs in zip(cell.controller.parameters(), full.controller.parameters(), strict=True):
+        theirs.data.zero_()
+        theirs.data[..., : SMALL.input_size] = ours[..., : SMALL.input_size]
+        if ours.ndim > 1 and ours.shape[1] > SMALL.input_size:  # the LSTM's weights for its own hidden vector
+            theirs.data[:, -(ours.shape[1] - SMALL.input_size) :] = ours[:, SMALL.input_size :]
+        if ours.ndim == 1 or ours.shape == theirs.shape:
+            theirs.data.copy_(ours)
+    others = {name: value for name, value in cell.state_dict().items() if "controller" not in name}
+    full.load_state_dict({**full.state_dict(), **others})
+    features = torch.rand(2, 3, generator=torch.Generator().manual_seed(1))
+    state = full.initial_state(2)
+    logits, after, record = cell.step(features, state)
+    expected, same, _ = full.step(features, state)
+    torch.testing.assert_close(logits, expected)
+    torch.testing.assert_close(after.memory, same.memory)
+    assert record.read_vector.abs().sum() > 0
+    other = replace(state, read_vector=state.read_vector + 5)
+    torch.testing.assert_close(cell.step(features, other)[0], logits, atol=0, rtol=0)
 
 
 def test_an_embedding_is_a_matrix_before_the_controller():

@@ -57,6 +57,7 @@ def largest_error(case: dict[str, Any], dtype: torch.dtype, device: torch.device
         a_case(**FEED_FORWARD, slots=1, width=1, num_shifts=1, hidden=1, input_size=1, output_size=1),
         a_case(time=2, **LSTM, slots=33, width=17, hidden=40, num_shifts=7),
         a_case(batch=3, lengths=[2, 6, 0], **FEED_FORWARD, output_hidden=8, embedding=3),
+        a_case(batch=3, lengths=[2, 6, 0], **LSTM, embedding=3, read_feedback=False),
     ],
 )
 def test_results_and_gradients_are_those_of_the_reference(case, dtype, gpu):

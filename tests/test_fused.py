@@ -41,6 +41,7 @@ def cases(draw: st.DrawFn, max_time: int = 30) -> dict[str, Any]:
         weighting_init=draw(st.sampled_from(WEIGHTING_INITS)),
         output_hidden=draw(st.sampled_from([0, 0, 1, 9])),
         embedding=draw(st.sampled_from([0, 0, 1, 9])),
+        read_feedback=draw(st.sampled_from([True, True, False])),
     )
     batch, time = draw(st.integers(1, 19)), draw(st.integers(1, max_time))
     ragged = st.lists(st.integers(0, time), min_size=batch, max_size=batch)

@@ -75,3 +75,14 @@ def test_the_parameter_table_names_the_parts(controller):
     assert table["heads"] == machine.cell.layout.size * (8 + 1)
     first_state = 2 * 8 if controller == "lstm" else 0
     assert table["initial"] == 9 * 4 + 2 * 4 + 2 * 2 * 9 + first_state
+
+
+@pytest.mark.parametrize(("controller", "gates"), [("feedforward", 1), ("lstm", 4)])
+def test_a_controller_that_does_not_see_what_was_read_has_no_weights_for_it(controller, gates):
+    sizes = {"hidden": 8, "slots": 9, "width": 4, "num_heads": 2}
+    full = NTM(3, 2, controller, **sizes).parameter_table()
+    blind = NTM(3, 2, controller, **sizes, read_feedback=False).parameter_table()
+    assert full["controller"] - blind["controller"] == gates * 8 * 2 * 4
+    assert full["initial"] - blind["initial"] == 2 * 4
+    assert full["heads"] == blind["heads"]
+    assert full["output"] == blind["output"]

@@ -20,8 +20,16 @@ def linears(cell: NTMCell) -> list[nn.Linear]:
 
 
 def parameters(cell: NTMCell) -> list[Tensor]:
-    """Return weight and bias of every layer; the cell's other parameters come in through the initial state."""
-    return [tensor for linear in linears(cell) for tensor in (linear.weight, linear.bias)]
+    """Return weight and bias of every layer of the cell's core; its other parameters come in through the initial state.
+
+    Where the controller does not see the read vectors, its weights for them are 0 here.
+    """
+    first, *others = [tensor for linear in linears(cell) for tensor in (linear.weight, linear.bias)]
+    if not cell.config.read_feedback:
+        at = cell.config.core.input_size
+        blind = first.new_zeros(len(first), cell.config.num_heads * cell.config.width)
+        first = torch.cat([first[:, :at], blind, first[:, at:]], 1)
+    return [first, *others]
 
 
 def finish(cell: NTMCell, features: Tensor, lengths: Tensor | None, passed: Tensor | None) -> Tensor:

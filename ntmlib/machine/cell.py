@@ -95,7 +95,8 @@ class NTMCell(nn.Module):
     read heads find theirs in the changed memory; the output is an affine map of the
     controller's hidden vector and the new read vectors, or with ``output_hidden`` a
     layer more: an affine map, rectified, and another one. With ``embedding`` the input
-    goes through a matrix before the controller sees it.
+    goes through a matrix before the controller sees it; without ``read_feedback`` it
+    sees nothing else.
 
     Differs from the paper, which leaves the order of reading and writing open:
     writing comes first, so that what is written can be read in the same step
@@ -104,13 +105,15 @@ class NTMCell(nn.Module):
 
     controller: FeedForwardController | LSTMController
     memory_seed: Tensor
+    initial_read_vector: Tensor
 
     def __init__(self, config: MachineConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.config = config
         self.layout = HeadLayout(config.num_heads, config.width, config.num_shifts)
         read_size = config.num_heads * config.width
-        sizes = (config.core.input_size + read_size, config.hidden, config.num_layers)
+        seen_size = config.core.input_size + (read_size if config.read_feedback else 0)
+        sizes = (seen_size, config.hidden, config.num_layers)
         if config.controller == "lstm":
             self.controller = LSTMController(*sizes, generator)
         else:
@@ -131,7 +134,10 @@ class NTMCell(nn.Module):
     def _build_start(self, config: MachineConfig, generator: torch.Generator) -> None:
         """Make what the first state is built from."""
         heads, slots, width = config.num_heads, config.slots, config.width
-        self.initial_read_vector = nn.Parameter(torch.empty(heads, width).normal_(0, 0.1, generator=generator))
+        if config.read_feedback:
+            self.initial_read_vector = nn.Parameter(torch.empty(heads, width).normal_(0, 0.1, generator=generator))
+        else:  # nobody sees it
+            self.register_buffer("initial_read_vector", torch.zeros(heads, width), persistent=False)
         if config.memory_init == "learned":
             self.initial_memory = nn.Parameter(torch.empty(slots, width).normal_(0, 0.1, generator=generator))
         if config.memory_init == "random":
@@ -196,8 +202,10 @@ class NTMCell(nn.Module):
         Returns:
             The output as logits, the new state, and a record of everything in between.
         """
-        last_reads = rearrange(state.read_vector, "batch heads width -> batch (heads width)")
-        seen = torch.cat([self.embed(features), last_reads], -1)
+        seen = self.embed(features)
+        if self.config.read_feedback:
+            last_reads = rearrange(state.read_vector, "batch heads width -> batch (heads width)")
+            seen = torch.cat([seen, last_reads], -1)
         hidden, controller = self.controller(seen, state.controller)
         told = self.layout.instructions(self.heads(hidden))
 

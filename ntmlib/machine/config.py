@@ -36,6 +36,9 @@ class MachineConfig:
         embedding: numbers that an input vector is turned into by a matrix of its own before the controller sees it.
             0 for none, as in the paper. For inputs that are one symbol of many, its row in the matrix is what the
             machine knows of the symbol.
+        read_feedback: whether the controller sees the vectors that the read heads found a step ago, as in the paper.
+            Without, what is read goes to the output only: the controller computes what it would without a memory,
+            and no gradient goes through memory and controller in turn, which can be chaotic (decision 9).
 
     Raises:
         ValueError: a value is out of its range; the message names it.
@@ -55,6 +58,7 @@ class MachineConfig:
     head_init: str = "neutral"
     output_hidden: int = 0
     embedding: int = 0
+    read_feedback: bool = True
 
     def __post_init__(self) -> None:
         for name in ("input_size", "output_size", "hidden", "num_layers", "slots", "width", "num_heads", "num_shifts"):
@@ -66,6 +70,7 @@ class MachineConfig:
         for name in ("output_hidden", "embedding"):
             if getattr(self, name) != 0 or isinstance(getattr(self, name), bool):
                 check_positive(f"{name} (where it is not 0)", getattr(self, name))
+        check_flag("read_feedback", self.read_feedback)
         if self.num_shifts % 2 == 0:
             raise ValueError(f"num_shifts must be odd, so that one of the shifts is 'stay'; got {self.num_shifts}")
         if self.num_shifts > self.slots:
@@ -81,7 +86,8 @@ class MachineConfig:
         """The part of the machine between the embedding and the hidden layer of the output, as a machine of its own.
 
         What comes before does not depend on the steps before, and nothing of what comes after goes back into the
-        machine, so engines need not know of either.
+        machine, so engines need not know of either. Nor need they know a controller that does not see the read
+        vectors from one whose weights for them are 0.
         """
         return replace(
             self,
@@ -89,6 +95,7 @@ class MachineConfig:
             embedding=0,
             output_size=self.output_hidden or self.output_size,
             output_hidden=0,
+            read_feedback=True,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,6 +115,12 @@ def check_positive(name: str, value: object) -> None:
     """Refuse anything but a whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse anything but true and false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false; got {value!r}")
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
