@@ -60,6 +60,17 @@ def test_nbgraders_own_spelling_of_the_markers_is_read():
     assert without_solutions("a = 0\n### BEGIN SOLUTION\na = 1\n### END SOLUTION", ["a"]) == "a = 0\n# YOUR CODE HERE"
 
 
+def test_a_name_inside_a_function_needs_no_placeholder_though_other_cells_have_one_of_that_name():
+    local = "def f(x):\n    # BEGIN SOLUTION\n    cost = 2 * x\n    return cost\n    # END SOLUTION\n    return x"
+    assert "cost" not in without_solutions(local, ["cost = 3", "print(cost)"])
+
+
+def test_a_solution_may_change_what_the_placeholder_has_made():
+    assert (
+        without_solutions("a = []\n# BEGIN SOLUTION\na.append(1)\n# END SOLUTION", ["a"]) == "a = []\n# YOUR CODE HERE"
+    )
+
+
 def test_two_solutions_in_one_cell_are_both_taken_out():
     cell = "a = b = 0\n# BEGIN SOLUTION\na = 1\n# END SOLUTION\n# BEGIN SOLUTION\nb = 2\n# END SOLUTION\nprint(a, b)"
     assert without_solutions(cell, []) == "a = b = 0\n# YOUR CODE HERE\n# YOUR CODE HERE\nprint(a, b)"

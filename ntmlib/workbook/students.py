@@ -145,8 +145,8 @@ def without_solutions(source: str, following: list[str]) -> str:
     rest = "\n".join(kept)
     for region in regions:
         inside = textwrap.dedent("\n".join(lines[region.first + 1 : region.last]))
-        outside = "\n".join([*kept, *following])
-        if problem := _missing_placeholder(inside, rest, outside):
+        readers = [rest] if _in_function(source, region) else [rest, *following]
+        if problem := _missing_placeholder(inside, rest, set().union(*map(_read, readers))):
             raise ValueError(f"the solution at line {region.first + 1} {problem}")
     return rest
 
@@ -178,7 +178,17 @@ def find_solutions(lines: list[str]) -> list[Region]:
     return regions
 
 
-def _missing_placeholder(inside: str, rest: str, outside: str) -> str:
+def _in_function(source: str, region: Region) -> bool:
+    """Whether what a solution defines stays inside a function."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:
+        return False
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    return any(one.lineno <= region.first + 1 <= (one.end_lineno or 0) for one in functions)
+
+
+def _missing_placeholder(inside: str, rest: str, read_outside: set[str]) -> str:
     """Why a cell would not run without one of its solutions, or nothing."""
     try:
         solution = ast.parse(inside)
@@ -189,16 +199,25 @@ def _missing_placeholder(inside: str, rest: str, outside: str) -> str:
     except SyntaxError:
         return "has no placeholder: without it the cell is not Python; put a line that runs in front of it"
     there = set(_bound(placeholders))
-    used = [name for name in dict.fromkeys(_bound(solution)) if re.search(rf"\b{re.escape(name)}\b", outside)]
+    used = [name for name in dict.fromkeys(_bound(solution)) if name in read_outside]
     missing = [name for name in used if name not in there]
     if missing:
         return f"has no placeholder for {missing[0]}; put a line such as '{missing[0]} = None' in front of it"
     returns = any(isinstance(node, ast.Return) for node in ast.walk(solution))
     if returns and not any(isinstance(node, ast.Return) for node in ast.walk(placeholders)):
         return "returns a value, and nothing else does; put a 'return' with a placeholder behind it"
-    if not used and not returns:
+    if not used and not returns and not there & _read(inside):  # it may also change what the placeholder has made
         return "defines nothing that is used outside of it; it needs a placeholder and a check"
     return ""
+
+
+def _read(source: str) -> set[str]:
+    """Every name that some code reads; of a cell that is not plain Python, every word."""
+    try:
+        names = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+    except SyntaxError:
+        return set(re.findall(r"\w+", source))
+    return {name.id for name in names if isinstance(name.ctx, ast.Load)}
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:
