@@ -50,6 +50,8 @@ def line(capsys, value, expected, **options) -> str:
         ({3, 1}, {1, 3}),
         (OrderedDict(a=1), {"a": 1}),
         (7, lambda answer: answer % 2 == 1),
+        (lambda: 6 // 2, 3),
+        (abs, lambda function: function(-3) == 3),
         (torch.ones(2), lambda answer: (answer == 1).all()),
     ],
 )
@@ -76,7 +78,9 @@ def test_a_right_answer_gets_a_tick_in_any_of_its_forms(capsys, value, expected)
         (torch.ones(2, 3), torch.ones(2, 2), "at place 0: the answer should have 2 entries, not 3"),
         (torch.tensor([1.0, math.nan]), torch.ones(2), "at place 1: that is not a number"),
         (3, [3], "the answer should be a list, not a number"),
-        (print, 3, "the answer should be a number, not a builtin_function_or_method"),
+        (lambda: None, 3, "no answer yet"),
+        (lambda: [2, 4], [2, 3], "at place 1: that is not it; you gave [2, 4]"),
+        (lambda: [][0], 3, "IndexError while looking at your answer: list index out of range"),
         (7, lambda answer: answer > 10, "that is not it"),
         (7, lambda answer: answer / 0, "ZeroDivisionError while looking at your answer"),
         (torch.ones(2), lambda answer: answer == 1, "RuntimeError while looking at your answer"),
@@ -84,9 +88,9 @@ def test_a_right_answer_gets_a_tick_in_any_of_its_forms(capsys, value, expected)
 )
 def test_a_wrong_answer_gets_a_cross_a_reason_and_the_hint_and_nothing_is_raised(capsys, value, expected, problem):
     said = line(capsys, value, expected, hint="Count again.")
-    assert said.startswith("✗ not yet: the question (")
+    assert said.startswith("✗ not yet: the question\n")
     assert problem in said
-    assert said.endswith("Hint: Count again.")
+    assert said.endswith("\n  Hint: Count again.")
 
 
 def test_an_object_that_raises_at_everything_and_a_list_that_holds_itself_are_wrong_answers_too(capsys):

@@ -12,7 +12,7 @@ from numbers import Real
 from typing import Any
 
 MIME = "application/vnd.ntm.check+json"
-LONGEST_SHOWN = 80
+LONGEST_SHOWN = 120
 _COLOURS = {True: "#2e8b57", False: "#c0504d"}  # of a line beside the text; legible on a light and on a dark ground
 
 
@@ -33,7 +33,8 @@ def check(name: str, value: Any, expected: Any, *, tolerance: int | float = 0, h
 
     Args:
         name: what was asked, shown beside the mark.
-        value: the reader's answer. Nothing that it is or does makes this function raise.
+        value: the reader's answer, or a function without arguments that gives it, so that an error in the reader's own
+            code is a cross, too. Nothing that it is or does makes this function raise.
         expected: the right answer, best computed on the spot; or a function that is given the answer and says whether
             it is right, for questions with many right answers.
         tolerance: how far a number may be from the right one, in its own unit.
@@ -48,17 +49,16 @@ def check(name: str, value: Any, expected: Any, *, tolerance: int | float = 0, h
         raise ValueError(f"tolerance must be a finite number, at least 0; got {tolerance!r}")
     problem = _judge(value, expected, float(tolerance))
     passed = not problem
-    text = f"passed: {name}" if passed else f"not yet: {name} ({problem})"
-    help_text = f"Hint: {hint}" if hint and not passed else ""
-    mark = "✓" if passed else "✗"
+    verdict = f"✓ passed: {name}" if passed else f"✗ not yet: {name}"
+    remarks = [] if passed else [problem, *([f"Hint: {hint}"] if hint else [])]
+    mark, words = verdict[0], html.escape(verdict[1:])
+    below = "".join(f"<br>{html.escape(remark)}" for remark in remarks)
     _show(
         {
             MIME: {"name": name, "passed": passed},
             "text/html": f'<div role="status" style="border-left: 4px solid {_COLOURS[passed]}; padding: .1em .8em">'
-            f'<strong><span aria-hidden="true">{mark}</span> {html.escape(text)}</strong>'
-            + (f"<br>{html.escape(help_text)}" if help_text else "")
-            + "</div>",
-            "text/plain": " ".join(filter(None, [mark, text, help_text])),
+            f'<strong><span aria-hidden="true">{mark}</span>{words}</strong>{below}</div>',
+            "text/plain": "\n  ".join([verdict, *remarks]),
         }
     )
 
@@ -91,15 +91,17 @@ def _show(bundle: dict[str, Any]) -> None:
 
 def _judge(value: Any, expected: Any, tolerance: float) -> str:
     """What is wrong with an answer in a few words, or nothing."""
-    if value is None or value is ...:
-        return "no answer yet"
     try:
+        if callable(value) and not callable(expected):
+            value = value()
+        if value is None or value is ...:
+            return "no answer yet"
         if callable(expected):
             problem = "" if bool(expected(value)) else "that is not it"
         else:
             problem = _difference(_plain(value), _plain(expected), tolerance)
     except Exception as error:  # the reader's own code may do anything
-        return f"{type(error).__name__} while looking at your answer"
+        return _shortened(f"{type(error).__name__} while looking at your answer: {_message(error)}".removesuffix(": "))
     return f"{problem}; you gave {_shown(value)}" if problem else ""
 
 
@@ -147,4 +149,15 @@ def _shown(value: Any) -> str:
         text = " ".join(repr(value).split())
     except Exception:  # an object may even refuse to say what it is
         text = f"a {type(value).__name__}"
+    return _shortened(text)
+
+
+def _message(error: Exception) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        return ""
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
