@@ -31,6 +31,7 @@ The Neural Turing Machine workbook.
   ntm sweep FILE                                 train the many runs a file names; again: only what is missing
   ntm keep runs/copy-3 data/runs/mine            write a small copy of a finished run, with checksums
   ntm report [NAMES]                             run the notebooks and write reports/index.html
+  ntm exercises build                            write copies of the notebooks without the solutions of their exercises
   ntm data list                                  texts to read: which there are; fetch or show one
   ntm bench                                      how fast is a training update here, engine by engine?
   ntm doctor                                     is this computer ready for the workbook?
@@ -333,6 +334,31 @@ def report(arguments: list[str]) -> int:
     )
 
 
+def exercises(arguments: list[str]) -> int:
+    """``ntm exercises build``: write the student's copies of the notebooks."""
+    import tyro
+
+    def options(notebooks: Path | None = None, out: Path = Path("workshop"), force: bool = False) -> dict[str, Any]:
+        """Write copies of the notebooks with the exercises, but without their solutions; they run as they are.
+
+        Args:
+            notebooks: folder of the notebooks with solutions (default: notebooks, here or beside the library).
+            out: folder of the copies; it should stand beside data, which the notebooks read.
+            force: replace copies that are there already, and what was answered in them.
+        """
+        return locals()
+
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: ntm exercises build [OPTIONS]\n\n`ntm exercises build --help` tells the options.")
+        return DONE if arguments else REFUSED
+    if arguments[0] != "build":
+        return _refuse(f"ntm exercises can only build; got {arguments[0]!r}")
+    given = tyro.cli(options, args=arguments[1:], prog="ntm exercises build")
+    from ntmlib.workbook.students import build_copies
+
+    return build_copies(**given)
+
+
 def doctor(arguments: list[str]) -> int:
     """``ntm doctor``: is this computer ready?"""
     if arguments:
@@ -349,6 +375,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "sweep": sweep,
     "keep": keep,
     "report": report,
+    "exercises": exercises,
     "data": data,
     "bench": bench,
     "doctor": doctor,

@@ -233,3 +233,10 @@ def test_an_empty_page_is_small_and_asks_for_nothing():
 @pytest.mark.parametrize(("seconds", "words"), [(0.44, "0.4 s"), (75.0, "75 s"), (200.0, "3 min"), (9000.0, "2.5 h")])
 def test_durations_are_said_as_people_say_them(seconds, words):
     assert duration(seconds) == words
+
+
+def test_a_solved_exercise_is_folded_and_its_check_is_shown():
+    solved = new_code_cell("a = 0\n# BEGIN SOLUTION\na = 1\n# END SOLUTION", execution_count=1)
+    asked = new_code_cell("a = 0\n# YOUR CODE HERE", execution_count=1)
+    assert '<details class="source"><summary>[1] a solution</summary>' in print_page(solved)
+    assert '<details class="source" open><summary>[1]</summary>' in print_page(asked)

@@ -7,9 +7,11 @@ Importing it is cheap; papermill and nbconvert are imported only once a run is k
 - `worker` executes one notebook in a process of its own, `execute` looks after those processes,
 - `markdown` and `export` make the page, `index` the list of pages, `records` what is kept beside them,
 - `report` ties these together (``ntm report``), `doctor` asks whether this machine is ready (``ntm doctor``),
-- `results` is what a notebook itself calls: to publish its figures and to show the library's source.
+- `results` is what a notebook itself calls: to publish its figures and to show the library's source,
+- `exercises` is what its exercises call, and `students` writes the copies without solutions (``ntm exercises build``).
 """
 
+from ntmlib.workbook.exercises import check
 from ntmlib.workbook.results import Result, publish, show_source
 
-__all__ = ["Result", "publish", "show_source"]
+__all__ = ["Result", "check", "publish", "show_source"]

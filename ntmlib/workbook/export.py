@@ -116,7 +116,10 @@ class _Page:
             label = f"[{self.number}]" + (" parameters" if "parameters" in tags else "")
             place = f' id="cell-{self.number}"'
         source = cell.source if INJECTED not in tags else cell.source.removeprefix("# Parameters\n")
-        shown = "" if "hide-input" in tags else " open"
+        solved = any(line.strip() == "# BEGIN SOLUTION" for line in source.splitlines())
+        if solved:
+            label += " a solution"
+        shown = "" if "hide-input" in tags or solved else " open"
         parts = [
             f'<section class="cell"{place}><details class="source"{shown}><summary>{label}</summary>'
             f'<pre class="code"><code>{code_html(source)}</code></pre></details>\n'

@@ -87,13 +87,13 @@ def _plan(
     timeout: float | None,
 ) -> tuple[dict[str, Path], dict[str, dict[str, Value]]]:
     """Everything that can be refused, before anything is touched."""
-    folder = notebooks if notebooks is not None else _notebook_folder()
+    folder = notebooks if notebooks is not None else notebook_folder()
     problems = []
     if type(jobs) is not int or not 1 <= jobs <= MOST_JOBS:
         problems.append(f"jobs must be a whole number from 1 to {MOST_JOBS}; got {jobs!r}")
     if timeout is not None and not 0 < timeout < 1e7:
         problems.append(f"timeout must be a number of seconds above 0; got {timeout!r}")
-    problems += _problems_of_out(out)
+    problems += problems_of_out(out)
     available = find_notebooks(folder)
     selected: dict[str, Path] = {}
     values: dict[str, dict[str, Value]] = {}
@@ -111,7 +111,8 @@ def _plan(
     return {name: path.resolve() for name, path in selected.items()}, values
 
 
-def _problems_of_out(out: Path) -> list[str]:
+def problems_of_out(out: Path) -> list[str]:
+    """Why a folder cannot be written to, as a list of sentences; empty when it can."""
     there = out.absolute()
     while not there.exists() and there != there.parent:
         there = there.parent
@@ -122,7 +123,7 @@ def _problems_of_out(out: Path) -> list[str]:
     return []
 
 
-def _notebook_folder() -> Path:
+def notebook_folder() -> Path:
     """``notebooks`` in the working folder, else the one that stands beside the library in a checkout."""
     here = Path("notebooks")
     beside = Path(__file__).resolve().parents[2] / "notebooks"

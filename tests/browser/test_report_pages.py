@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from synthetic_notebooks import write_notebook
 
+from ntmlib.workbook.exercises import read_checks
 from ntmlib.workbook.report import run_report
 from ntmlib.workbook.request import find_notebooks
 
@@ -224,6 +226,15 @@ def test_the_index_shows_a_picture_a_question_and_a_result_of_every_notebook(rep
     assert cards.count() == len(OURS)
     for part in (".cover img", "p", ".metric strong", ".badge.done"):
         assert page.locator(f".card:has({part})").count() == len(OURS), part
+
+
+@pytest.mark.notebooks
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OURS)
+def test_every_check_of_an_exercise_passes_with_the_solutions(reports, name):
+    checks = read_checks(nbformat.read(reports / f"{name}.ipynb", as_version=4))
+    assert len(checks) >= 2
+    assert [check.name for check in checks if not check.passed] == []
 
 
 @pytest.mark.notebooks
