@@ -5,7 +5,16 @@ import math
 import pytest
 
 from ntmlib import train
-from ntmlib.sweeps import TEXT_COLUMNS, keep_sweep, read_kept, read_scores, read_sweep, text_standings
+from ntmlib.sweeps import (
+    TEXT_COLUMNS,
+    keep_sweep,
+    load_standings,
+    read_kept,
+    read_scores,
+    read_sweep,
+    save_standings,
+    text_standings,
+)
 from ntmlib.training import load_run
 from ntmlib.training.texts import evaluate_text
 
@@ -76,3 +85,18 @@ def test_the_cost_on_the_way_is_kept(folder, standings):
 
 def test_sweeps_of_other_texts_and_tasks_are_left_out(folder):
     assert text_standings(read_scores(folder / "kept"), "shakespeare") == []
+
+
+def test_standings_can_be_kept_without_the_text(standings, tmp_path):
+    file = tmp_path / "verse.json"
+    save_standings(standings, file)
+    assert load_standings(file) == standings
+    assert len(standings[0].sha256) == 64
+
+
+@pytest.mark.parametrize("content", ["3", "[3]", '[{"model": "NTM"}]', "{", '[{"colour": 1}]'])
+def test_a_damaged_file_of_standings_is_refused(content, tmp_path):
+    file = tmp_path / "broken.json"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=r"broken\.json does not hold standings of a text|Expecting"):
+        load_standings(file)

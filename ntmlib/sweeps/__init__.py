@@ -46,7 +46,7 @@ from ntmlib.sweeps.scoreboard import (
     read_scores,
 )
 from ntmlib.sweeps.summary import SUMMARY, summarize, write_summary
-from ntmlib.sweeps.texts import TEXT_COLUMNS, TextStanding, text_standings
+from ntmlib.sweeps.texts import TEXT_COLUMNS, TextStanding, load_standings, save_standings, text_standings
 
 __all__ = [
     "ANSWER_COLUMNS",
@@ -77,6 +77,7 @@ __all__ = [
     "find_scores",
     "hierarchy_rows",
     "keep_sweep",
+    "load_standings",
     "medians_by_level",
     "narrate",
     "not_kept",
@@ -91,6 +92,7 @@ __all__ = [
     "read_scores",
     "read_sweep",
     "run_sweep",
+    "save_standings",
     "shown",
     "standing",
     "standings",

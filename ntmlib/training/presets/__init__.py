@@ -46,7 +46,15 @@ from ntmlib.training.presets.quick import (
     repeat_copy_quick,
     repeat_copy_two_pairs_quick,
 )
-from ntmlib.training.presets.text import text_lstm_quick, text_quick, text_transformer_quick
+from ntmlib.training.presets.text import (
+    text_feedback_quick,
+    text_large,
+    text_lstm_large,
+    text_lstm_quick,
+    text_quick,
+    text_transformer_large,
+    text_transformer_quick,
+)
 
 Preset = Callable[..., TrainConfig]  # called with a seed
 
@@ -101,6 +109,10 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "quick": text_quick,
         "lstm-quick": text_lstm_quick,
         "transformer-quick": text_transformer_quick,
+        "feedback-quick": text_feedback_quick,
+        "large": text_large,
+        "lstm-large": text_lstm_large,
+        "transformer-large": text_transformer_large,
     },
     **CHOMSKY,
 }

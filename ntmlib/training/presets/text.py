@@ -8,18 +8,19 @@ from ntmlib.training.config import TrainConfig
 
 
 def text_quick(seed: int = 0) -> TrainConfig:
-    """Read six million characters of the plays, LSTM controller: about three minutes."""
+    """Read six million characters of the plays, LSTM controller that does not see what was read: about two minutes."""
     return TrainConfig(
         task="text",
         task_options={"text": "shakespeare", "window": 64},
         model_options={
             "controller": "lstm",
-            "hidden": 100,
+            "hidden": 107,
             "slots": 64,
             "width": 20,
             "head_init": "tape",
             "output_hidden": 64,
             "embedding": 16,
+            "read_feedback": False,
         },
         seed=seed,
         batch_size=32,
@@ -47,3 +48,30 @@ def text_transformer_quick(seed: int = 0) -> TrainConfig:
     """Read the same characters with a small Transformer, which has some more parameters."""
     sizes = {"hidden": 48, "num_layers": 3, "num_heads": 3, "context": 64}
     return text_quick(seed).replace(model="transformer", model_options=sizes, learning_rate=3e-3, warmup_updates=100)
+
+
+def text_feedback_quick(seed: int = 0) -> TrainConfig:
+    """Read the same characters with a machine whose controller sees what was read, as the paper's does."""
+    config = text_quick(seed)
+    return config.replace(model_options={**config.model_options, "hidden": 100, "read_feedback": True})
+
+
+def text_large(seed: int = 0) -> TrainConfig:
+    """Read nine million characters with 256 units and dropout: about seven minutes."""
+    config = text_quick(seed)
+    sizes = {"hidden": 256, "output_hidden": 128, "embedding": 32}
+    return config.replace(
+        model_options={**config.model_options, **sizes}, max_updates=4500, learning_rate=6e-3, dropout=0.2
+    )
+
+
+def text_lstm_large(seed: int = 0) -> TrainConfig:
+    """Read the same characters with an LSTM that has as many parameters."""
+    sizes = {"hidden": 268, "num_layers": 1, "output_hidden": 128, "embedding": 32}
+    return text_large(seed).replace(model="lstm", model_options=sizes)
+
+
+def text_transformer_large(seed: int = 0) -> TrainConfig:
+    """Read the same characters with a Transformer that has as many parameters."""
+    sizes = {"hidden": 100, "num_layers": 3, "num_heads": 5, "context": 64}
+    return text_large(seed).replace(model="transformer", model_options=sizes, learning_rate=2e-3, warmup_updates=200)

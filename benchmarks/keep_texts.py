@@ -1,0 +1,31 @@
+"""What models cost that were trained on a text that the workbook does not ship, as a table that is kept without it.
+
+    ntm data fetch tinyshakespeare
+    for name in text-tiny-large text-tiny-lstm-large text-tiny-transformer-large; do
+      ntm sweep "data/sweeps/fetched/$name.toml" --keep "runs/kept/$name"
+    done
+    .venv/bin/python benchmarks/keep_texts.py runs/kept tinyshakespeare data/texts/tinyshakespeare.json
+
+The sweeps take some hours of one core; the same command again trains what is missing.
+"""
+
+import sys
+
+from ntmlib import sweeps
+
+
+def main() -> None:
+    """Write the table, and print it."""
+    if len(sys.argv) != 4:
+        sys.exit(f"usage: {sys.argv[0]} FOLDER_OF_KEPT_SWEEPS TEXT FILE")
+    kept, text, file = sys.argv[1:]
+    standings = sweeps.text_standings(sweeps.read_scores(kept), text)
+    if not standings:
+        sys.exit(f"{kept} holds no sweep of the text {text!r}")
+    sweeps.save_standings(standings, file)
+    for row in (sweeps.TEXT_COLUMNS, *(one.row for one in standings)):
+        print("  ".join(row))
+
+
+if __name__ == "__main__":
+    main()
