@@ -74,13 +74,16 @@ def export_run(
         SHA-256 of each file written, by name.
 
     Raises:
-        RunRefused: the run has not come to its end.
+        RunRefused: the run has not come to its end, or the folder to write cannot be made.
     """
     source, target = Path(directory), Path(to)
     run = load_run(source)
     if run.result["status"] not in ("solved", "unsolved"):
         raise RunRefused(f"directory must hold a finished run; the one in {source} is {run.result['status']}")
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunRefused(f"to cannot be written to: {target}: {error.strerror or error}") from error
     state = {"update": run.result["updates"], "solved_at": run.solved_at}
     weights = {f"model/{name}": value for name, value in run.machine.state_dict().items()}
     files = {
