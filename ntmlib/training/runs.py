@@ -196,8 +196,10 @@ def _training_in(
         _write_json(folder / RESULT, record)
         raise
     finally:
-        trainer.history.close()
-        trainer.evaluations.close()
+        try:
+            trainer.history.close()  # writes what is left, which a full disk does not take
+        finally:
+            trainer.evaluations.close()
 
 
 def _attach(trainer: Trainer, folder: Path, history_bytes: int, evaluations_bytes: int) -> None:
