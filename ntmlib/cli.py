@@ -117,7 +117,7 @@ def _parse_train(task: str, arguments: list[str]) -> dict[str, Any]:
 
     preset, out = _peek(arguments, "--preset"), _peek(arguments, "--out")
     default = presets.get(task, preset or "quick")
-    if "--resume" in arguments and preset is None and out and Path(out, "config.json").is_file():
+    if "--resume" in arguments and preset is None and out and os.path.isfile(Path(out, "config.json")):
         default = TrainConfig.from_json(Path(out, "config.json").read_text("utf-8"))
         preset = "stored"
     described: list[Any] = [

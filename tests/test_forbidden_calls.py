@@ -1,4 +1,4 @@
-"""Calls that occur nowhere: none that run code hidden in data, none that draw from a process-global generator."""
+"""Calls that occur nowhere: none that run code hidden in data or named in it, none that draw from global generators."""
 
 import ast
 import json
@@ -21,6 +21,7 @@ FORBIDDEN_CALLS = {
     "torch.cuda.manual_seed": "seed a torch.Generator of your own",
     "torch.cuda.manual_seed_all": "seed a torch.Generator of your own",
 }
+IMPORTS_BY_NAME = {"importlib.import_module", "__import__", "builtins.__import__", "pydoc.locate", "runpy.run_path"}
 NUMPY_PRIVATE = {"default_rng", "Generator", "PCG64", "Philox", "SeedSequence", "BitGenerator", "get_state"}
 PYTHON_PRIVATE = {"Random", "SystemRandom", "getstate"}
 TORCH_DRAWS = {
@@ -66,6 +67,13 @@ def dotted_names(tree: ast.AST) -> dict[str, str]:
     return known
 
 
+def is_closed(name: ast.expr) -> bool:
+    """Whether what is imported is written in the source: a text, something below ntmlib, or an entry of a table."""
+    if isinstance(name, ast.JoinedStr):
+        return isinstance(name.values[0], ast.Constant) and str(name.values[0].value).startswith("ntmlib.")
+    return isinstance(name, ast.Constant) or (isinstance(name, ast.Subscript) and ast.unparse(name.value).isupper())
+
+
 def forbidden_calls(source: str, *, library: bool) -> list[str]:
     """Name every line that loads code with data, evaluates text or draws from a process-global generator.
 
@@ -96,6 +104,8 @@ def forbidden_calls(source: str, *, library: bool) -> list[str]:
         owner, _, method = name.rpartition(".")
         if name in FORBIDDEN_CALLS:
             note(node, f"{name}: {FORBIDDEN_CALLS[name]}")
+        if name in IMPORTS_BY_NAME and not (node.args and is_closed(node.args[0])):
+            note(node, f"{name} of a name that is not written there: whoever writes the file decides what runs")
         if "allow_pickle" in keywords and ast.unparse(keywords["allow_pickle"]) != "False":
             note(node, f"{name} with allow_pickle")
         if owner == "numpy.random" and method not in NUMPY_PRIVATE:
@@ -140,6 +150,15 @@ def test_nothing_loads_code_or_draws_globally():
         "eval('1')",
         "exec('1')",
         "import yaml\nyaml.load('a')",
+        "import importlib\nimportlib.import_module(config['model'])",
+        "from importlib import import_module as load\nload(name)",
+        "__import__(name)",
+        "__import__(f'{name}.engines')",
+        "import importlib\nimportlib.import_module(state['_HOMES'])",
+        "import pydoc\npydoc.locate(config['model'])",
+        "import numpy as np\nnp.random.seed(1)",
+        "import random\nrandom.seed(1)",
+        "import torch\ntorch.seed()",
         "import torch\ntorch.manual_seed(1)",
         "import torch as t\nt.randn(3)",
         "import torch\ntorch.randn(3, device='cpu')",
@@ -162,6 +181,9 @@ def test_a_forbidden_call_is_caught(source):
         "weights.uniform_(-1, 1, generator=generator)",
         "import numpy as np\nnp.random.default_rng(1).normal(size=3)",
         "import random\nrandom.Random(1).shuffle([1])",
+        "import importlib\nimportlib.import_module('ntmlib.training')",
+        "__import__(f'ntmlib.engines.{engine}')",
+        "__import__(_HOMES[name])",
         "machine.eval()\nregex.exec('a')\nsafetensors.torch.load(data)",
     ],
 )

@@ -40,11 +40,14 @@ def survey(cells: Sequence[Cell], directory: str | os.PathLike[str], *, jobs: in
     if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= MOST_JOBS:
         raise ValueError(f"jobs must be a whole number from 1 to {MOST_JOBS}; got {jobs!r}")
     there = Path(directory).absolute()
-    while not there.exists() and there != there.parent:
+    while not os.path.exists(there) and there != there.parent:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise RunRefused(f"directory must be a folder that can be written to; {there} cannot")
-    return tuple(read_outcome(cell, Path(directory)) for cell in cells)
+    try:
+        return tuple(read_outcome(cell, Path(directory)) for cell in cells)
+    except OSError as error:
+        raise RunRefused(f"directory cannot be used: {directory}: {error.strerror or error}") from error
 
 
 def run_sweep(

@@ -6,6 +6,7 @@ SHA-256 over all tensors and all other metadata. Loading runs no code from the f
 
 import hashlib
 import json
+import os
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ FORMAT = 1
 NEEDS = "0.1.0"  # the first ntmlib that reads this format
 ENTRY = "ntmlib"  # the one entry of the header's metadata
 HEADER_CAP = 1_000_000  # bytes; a header of ours is a hundredth of this
+MOST_TENSORS = 4096  # ours have some dozens, but many tiny ones take long to refuse
 KEEP = 2
 _NAME = re.compile(r"update-(\d{9})\.safetensors")
 
@@ -58,33 +60,58 @@ def unpack(data: bytes) -> Checkpoint:
     Raises:
         CheckpointError: the bytes are damaged, of a newer format, or something else altogether.
     """
-    about = _about(data)
+    about = _about(data, len(data))
     claimed = about.pop("sha256")
     try:
         tensors = safetensors.torch.load(data)
     except Exception as error:  # safetensors raises its own error, KeyError for an unknown dtype, and others
         raise CheckpointError(f"not a readable safetensors file ({error})") from error
-    if fingerprint(tensors, about) != claimed:
+    try:
+        found = fingerprint(tensors, about)
+    except (RuntimeError, RecursionError) as error:  # numbers of a kind whose bytes torch does not give
+        raise CheckpointError(f"not a checkpoint of ours ({error})") from error
+    if found != claimed:
         raise CheckpointError("damaged: its SHA-256 does not match its contents")
     return Checkpoint(tensors, about["state"])
 
 
-def _about(data: bytes) -> dict[str, Any]:
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint; its header decides whether the rest is even looked at.
+
+    Raises:
+        CheckpointError: see ``unpack``; or it is no file, but something that one could read from for ever.
+        OSError: it cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise CheckpointError("it is not a file")
+    with open(path, "rb") as file:
+        start = file.read(8 + HEADER_CAP)
+        _about(start, os.fstat(file.fileno()).st_size)
+        return unpack(start + file.read())
+
+
+def _about(data: bytes, file_size: int) -> dict[str, Any]:
     """Read what the header says besides tensors, refusing what is too large or strange before anything parses it."""
     size = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or size > len(data) - 8:
+    if len(data) < 8 or size > file_size - 8:
         raise CheckpointError("truncated, or not a safetensors file")
     if size > HEADER_CAP:
         raise CheckpointError(f"its header has {size:,} bytes; at most {HEADER_CAP:,} are read")
     try:
-        about = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][ENTRY])
-        version, needs = int(about["format"]), str(about["needs"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        entries = json.loads(data[8 : 8 + size])
+        about = json.loads(entries.pop("__metadata__")[ENTRY])
+        version, needs, state = int(about["format"]), str(about["needs"]), about["state"]
+        end = 8 + size + max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         raise CheckpointError("its header is not that of a checkpoint of ours") from None
     if version > FORMAT:
         raise CheckpointError(f"it has format {version}, this ntmlib reads {FORMAT}: needs ntmlib >= {needs[:40]}")
-    if set(about) != {"format", "needs", "state", "sha256"}:
+    if set(about) != {"format", "needs", "state", "sha256"} or not isinstance(state, dict):
         raise CheckpointError("its header is not that of a checkpoint of ours")
+    if len(entries) > MOST_TENSORS:
+        raise CheckpointError(f"it has {len(entries):,} tensors; at most {MOST_TENSORS:,} are read")
+    if end != file_size:
+        raise CheckpointError(f"truncated or extended: it has {file_size:,} bytes, and its header says {end:,}")
     return dict(about)
 
 
@@ -133,7 +160,7 @@ def load_latest(folder: Path, use: Callable[[Checkpoint], None]) -> Path | None:
     problems = []
     for path in paths(folder):
         try:
-            use(unpack(path.read_bytes()))
+            use(read(path))
         except (ValueError, OSError) as error:
             problems.append(f"{path.name}: {error}")
             continue

@@ -129,4 +129,7 @@ class Drawing:
         if "stream/places" in kept:
             like = states.detached(self.model.initial_state(self.config.batch_size))
             parts = [kept[f"stream/state/{index}"] for index in range(len(states.tensors(like)))]
-            self.stream = Stream(kept["stream/places"], states.rebuilt(like, parts))
+            places = kept["stream/places"]
+            if places.dtype != torch.int64 or places.shape != (self.config.batch_size,) or bool((places < 0).any()):
+                raise ValueError(f"stream/places must be {self.config.batch_size} places in a text; got {places}")
+            self.stream = Stream(places, states.rebuilt(like, parts))

@@ -47,8 +47,10 @@ def opened(directory: str | os.PathLike[str]) -> Iterator[Path]:
             for part in (folder, folder / CHECKPOINTS):
                 sweep(part)
                 probe = part / f".probe{TEMPORARY}"
-                write_durably(probe, b"can this folder be written to?\n")
-                probe.unlink()
+                try:
+                    write_durably(probe, b"can this folder be written to?\n")
+                finally:
+                    probe.unlink(missing_ok=True)
         except OSError as error:
             raise RunRefused(f"directory cannot be written to: {error.strerror or error}") from error
         yield folder

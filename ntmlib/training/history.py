@@ -1,7 +1,8 @@
 """Columns of numbers that grow row by row, and their CSV file."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,6 +46,7 @@ class History:
         self._types = dict(columns)
         self._columns: dict[str, list[Number]] = {name: [] for name in columns}
         self._file: BinaryIO | None = None
+        self._path: Path | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -73,7 +75,8 @@ class History:
         for column, value in zip(self._columns.values(), row, strict=True):
             column.append(value)
         if self._file is not None:
-            self._file.write(_line(row))
+            with self._named():
+                self._file.write(_line(row))
 
     def thinned(self, max_rows: int) -> "History":
         """Return at most ``max_rows`` rows: costs and norms averaged over equal blocks, the rest from their ends."""
@@ -121,30 +124,43 @@ class History:
         if len(kept) < keep:
             raise ValueError(f"{path} must have at least {keep} bytes to go on from here; it has {len(kept)}")
         self._parse(kept, path)
+        self._path = path
         self._file = open(path, "r+b" if keep else "w+b")  # noqa: SIM115  # stays open for the length of the run
-        if not keep:
-            self._file.write(kept)
-        self._file.truncate(len(kept))
-        self._file.seek(0, os.SEEK_END)
+        with self._named():
+            if not keep:
+                self._file.write(kept)
+            self._file.truncate(len(kept))
+            self._file.seek(0, os.SEEK_END)
 
     def sync(self) -> int:
         """Make all rows so far durable; return the size of the file in bytes."""
         if self._file is None:
             return 0
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.tell()
+        with self._named():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            return self._file.tell()
 
     def flush(self) -> None:
         """Let other processes see all rows so far."""
         if self._file is not None:
-            self._file.flush()
+            with self._named():
+                self._file.flush()
 
     def close(self) -> None:
         """Close the file; the numbers stay."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            with self._named():
+                file, self._file = self._file, None
+                file.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let an error of the disk say which file it was about."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror or error} while writing rows to {self._path}") from error
 
 
 def _line(row: Sequence[object]) -> bytes:

@@ -5,20 +5,20 @@ A kept run is a folder with ``config.json``, ``history.csv``, ``evaluations.csv`
 """
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
 import torch
 
 from ntmlib.training import folders
-from ntmlib.training.checkpoints import Checkpoint, CheckpointError, load_latest, pack, unpack
+from ntmlib.training.checkpoints import Checkpoint, CheckpointError, load_latest, pack, read
 from ntmlib.training.durable import write_durably
 from ntmlib.training.folders import CHECKPOINTS, CONFIG, RESULT, RunRefused
 from ntmlib.training.history import EVALUATIONS, History
 from ntmlib.training.loop import Trainer
 from ntmlib.training.models import load_weights
-from ntmlib.training.runs import Run, as_run, stored_config
+from ntmlib.training.runs import Run, as_run, stored_config, stored_result
+from ntmlib.training.stored_state import check_state
 
 WEIGHTS, CHECKSUMS = "weights.safetensors", "SHA256SUMS"
 
@@ -36,12 +36,13 @@ def load_run(directory: str | os.PathLike[str]) -> Run:
 
     def take(checkpoint: Checkpoint) -> None:
         nonlocal history_bytes, evaluations_bytes
+        check_state(checkpoint.state, ("history_bytes", "evaluations_bytes"))
         _take_weights(trainer, checkpoint)
         history_bytes, evaluations_bytes = checkpoint.state["history_bytes"], checkpoint.state["evaluations_bytes"]
 
     if (folder / WEIGHTS).exists():
         try:
-            _take_weights(trainer, unpack((folder / WEIGHTS).read_bytes()))
+            _take_weights(trainer, read(folder / WEIGHTS))
         except CheckpointError as error:
             raise CheckpointError(f"{folder / WEIGHTS}: {error}") from error
     elif load_latest(folder / CHECKPOINTS, take) is None:
@@ -49,12 +50,11 @@ def load_run(directory: str | os.PathLike[str]) -> Run:
     trainer.history = History.read(folder / folders.HISTORY, size=history_bytes)
     if (folder / folders.EVALUATIONS).exists():
         trainer.evaluations = History.read(folder / folders.EVALUATIONS, EVALUATIONS, size=evaluations_bytes)
-    finished = (folder / RESULT).exists()
-    result = json.loads((folder / RESULT).read_bytes()) if finished else {"status": "interrupted"}
-    return as_run(trainer, result, folder)
+    return as_run(trainer, stored_result(folder) or {"status": "interrupted"}, folder)
 
 
 def _take_weights(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    check_state(checkpoint.state, ("update", "solved_at"))
     load_weights(trainer.model, checkpoint)
     trainer.restore_best(checkpoint)
     trainer.update, trainer.solved_at = checkpoint.state["update"], checkpoint.state["solved_at"]
@@ -74,13 +74,16 @@ def export_run(
         SHA-256 of each file written, by name.
 
     Raises:
-        RunRefused: the run has not come to its end.
+        RunRefused: the run has not come to its end, or the folder to write cannot be made.
     """
     source, target = Path(directory), Path(to)
     run = load_run(source)
     if run.result["status"] not in ("solved", "unsolved"):
         raise RunRefused(f"directory must hold a finished run; the one in {source} is {run.result['status']}")
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunRefused(f"to cannot be written to: {target}: {error.strerror or error}") from error
     state = {"update": run.result["updates"], "solved_at": run.solved_at}
     weights = {f"model/{name}": value for name, value in run.machine.state_dict().items()}
     files = {

@@ -16,17 +16,21 @@ from ntmlib.engines.denormals import flushed
 from ntmlib.ntm import NTM
 from ntmlib.tasks import Continuous, answer_type
 from ntmlib.training import optimizers
-from ntmlib.training.checkpoints import Checkpoint
+from ntmlib.training.checkpoints import Checkpoint, CheckpointError
 from ntmlib.training.config import TrainConfig
 from ntmlib.training.drawing import Draw, Drawing
 from ntmlib.training.evaluation import BITS_PER_NAT, Report, cost_nats, evaluate
 from ntmlib.training.history import EVALUATIONS, History
-from ntmlib.training.models import Model, build_model, generator_for, load_weights
+from ntmlib.training.models import Model, build_model, check_weights, generator_for, load_weights
 from ntmlib.training.progress import Progress, Watch
+from ntmlib.training.stored_state import check_state
 from ntmlib.training.texts import evaluate_text
 
 SECONDS_BETWEEN_LOOKS = 0.5
 LARGEST_SQUARED = math.sqrt(torch.finfo(torch.float32).max)  # 1.8e19: the square of anything above is infinite
+
+# what a run cannot go on without
+STATE = ("update", "seconds", "top_length", "recent", "solved_at", "stalled_at", "restarts", "progress_at")
 
 
 class Diverged(RuntimeError):  # noqa: N818  # what happened, in a word
@@ -315,15 +319,19 @@ class Trainer:
         """Go on from a checkpoint, but for the histories.
 
         Raises:
-            CheckpointError: it belongs to another config.
+            CheckpointError: it belongs to another config, or is none that a run has written.
         """
+        state = checkpoint.state
+        check_state(state, STATE)
         load_weights(self.model, checkpoint)
         optimizers.load_state_tensors(self.optimizer, checkpoint.part("optim/"))
-        self.drawing.restore(checkpoint.tensors)
-        if self.config.dropout:
-            self.dropout_generator.set_state(checkpoint.tensors["rng/dropout"])
+        try:
+            self.drawing.restore(checkpoint.tensors)
+            if self.config.dropout:
+                self.dropout_generator.set_state(checkpoint.tensors["rng/dropout"])
+        except (KeyError, TypeError, RuntimeError) as error:  # torch refuses the state of another generator
+            raise CheckpointError(f"what it has drawn cannot be gone on from: {error}") from error
         self.restore_best(checkpoint)
-        state = checkpoint.state
         self.update, self.solved_at, self.top_length = state["update"], state["solved_at"], state["top_length"]
         self.stalled_at, self.restarts, self.progress_at = state["stalled_at"], state["restarts"], state["progress_at"]
         self.skipped = state.get("skipped", 0)
@@ -333,7 +341,9 @@ class Trainer:
 
     def restore_best(self, checkpoint: Checkpoint) -> None:
         """Take up the best weights that a checkpoint has, if it has any."""
+        self.best = None
         if found := checkpoint.state.get("best"):
+            check_weights(self.model, checkpoint.part("best/"))
             self.best = Best(found[0], found[1], checkpoint.part("best/"))
 
     def _tick(self) -> None:

@@ -1,8 +1,10 @@
 """From a config to a model with its first weights, and from a checkpoint to a model with trained ones."""
 
 import hashlib
+from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from ntmlib.baselines import LSTM, Elman, Transformer
 from ntmlib.machine import MachineConfig
@@ -42,10 +44,22 @@ def load_weights(model: Model, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: names or shapes are those of another model.
     """
-    weights, wanted = checkpoint.part("model/"), model.state_dict()
+    weights = checkpoint.part("model/")
+    check_weights(model, weights)
+    model.load_state_dict(weights)
+
+
+def check_weights(model: Model, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are not those of a model like this one.
+
+    Raises:
+        CheckpointError: a name, a shape or a type of number is another.
+    """
+    wanted = model.state_dict()
     if set(weights) != set(wanted):
         raise CheckpointError(f"its weights are those of another model: {sorted(set(weights) ^ set(wanted))[0]!r}")
     for name, value in wanted.items():
         if weights[name].shape != value.shape:
             raise CheckpointError(f"{name!r} must have shape {list(value.shape)}; got {list(weights[name].shape)}")
-    model.load_state_dict(weights)
+        if weights[name].dtype != value.dtype:
+            raise CheckpointError(f"{name!r} must hold {value.dtype}; got {weights[name].dtype}")

@@ -206,13 +206,23 @@ def load_state_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
         index, _, name = key.partition("/")
         if not index.isdecimal() or int(index) >= len(parameters):
             raise ValueError(f"the optimizer has {len(parameters)} parameters; got state for {key!r}")
-        if value.ndim and value.shape != parameters[int(index)].shape:
+        if name not in _kept(optimizer) or value.dtype != parameters[int(index)].dtype:
+            raise ValueError(f"the optimizer keeps {', '.join(_kept(optimizer))}; got {key!r} of {value.dtype}")
+        if (value.ndim or name != "step") and value.shape != parameters[int(index)].shape:
             raise ValueError(
                 f"optimizer state {key!r} must have shape {list(parameters[int(index)].shape)}; got {list(value.shape)}"
             )
         states[int(index)][name] = value.to(parameters[int(index)].device)
+    for state in states:
+        if state and set(state) != set(_kept(optimizer)):
+            raise ValueError(f"the optimizer keeps {', '.join(_kept(optimizer))}; got only {', '.join(state)}")
     optimizer.state.clear()
     optimizer.state.update({p: state for p, state in zip(parameters, states, strict=True) if state})
+
+
+def _kept(optimizer: torch.optim.Optimizer) -> tuple[str, ...]:
+    """Return the names under which an optimizer keeps its memory of a parameter."""
+    return STATE if isinstance(optimizer, GravesRMSProp) else ("step", "exp_avg", "exp_avg_sq")
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -27,6 +27,9 @@ from ntmlib.training.loop import Diverged, Trainer
 from ntmlib.training.models import Model
 from ntmlib.training.process import interruptions, threads
 from ntmlib.training.progress import Watch
+from ntmlib.training.stored_state import check_state
+
+ENDS = ("solved", "unsolved", "diverged")
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,7 @@ def _training_in(
 
     def restore(checkpoint: Checkpoint) -> None:
         nonlocal exact
+        check_state(checkpoint.state, ("history_bytes", "evaluations_bytes", "environment", "exact"))
         trainer.restore(checkpoint)
         _attach(trainer, folder, checkpoint.state["history_bytes"], checkpoint.state["evaluations_bytes"])
         changed = differences(checkpoint.state["environment"], now)
@@ -178,8 +182,8 @@ def _training_in(
     try:
         if load_latest(folder / CHECKPOINTS, restore) is None:
             _attach(trainer, folder, 0, 0)
-        if trainer.finished and (folder / RESULT).exists():
-            return as_run(trainer, json.loads((folder / RESULT).read_bytes()), folder)
+        if trainer.finished and (result := stored_result(folder)):
+            return as_run(trainer, result, folder)
         yield from trainer.updates(watch, keep, interrupted)
         ended = trainer.finished
         result = _summary(trainer, now, exact=exact, ended=ended)
@@ -192,8 +196,10 @@ def _training_in(
         _write_json(folder / RESULT, record)
         raise
     finally:
-        trainer.history.close()
-        trainer.evaluations.close()
+        try:
+            trainer.history.close()  # writes what is left, which a full disk does not take
+        finally:
+            trainer.evaluations.close()
 
 
 def _attach(trainer: Trainer, folder: Path, history_bytes: int, evaluations_bytes: int) -> None:
@@ -225,16 +231,28 @@ def stored_config(folder: Path) -> TrainConfig:
     """Read the config of the run in a folder, or refuse the folder."""
     try:
         return TrainConfig.from_json((folder / CONFIG).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunRefused(f"directory must hold a run: {folder / CONFIG} cannot be used: {error}") from error
 
 
 def _refuse_diverged(folder: Path) -> None:
     """Do not train again to the same non-finite number."""
-    if (folder / RESULT).exists():
+    result = stored_result(folder)
+    if result and result["status"] == "diverged":
+        raise Diverged(result["update"], result["what"])
+
+
+def stored_result(folder: Path) -> dict[str, Any] | None:
+    """Read how the run in a folder ended, None if it has not; or refuse the folder."""
+    try:
         result = json.loads((folder / RESULT).read_bytes())
-        if result["status"] == "diverged":
-            raise Diverged(result["update"], result["what"])
+        if not (result["status"] in ENDS and (result["status"] != "diverged" or int(result["update"]) > 0)):
+            raise ValueError(f"status must be one of {', '.join(ENDS)}; got {result['status']!r}")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise RunRefused(f"directory must hold a run: {folder / RESULT} cannot be used: {error}") from error
+    return dict(result, what=str(result.get("what"))) if result["status"] == "diverged" else dict(result)
 
 
 def _summary(trainer: Trainer, now: dict[str, Any], *, exact: bool, ended: bool) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def run_report(
     """
     try:
         selected, values = _plan(names, preset, settings, jobs, out, notebooks, timeout)
+        work = _workplace(out.absolute())
     except RefusedError as error:
         for problem in error.problems:
             print(f"ntm report: {problem}", file=sys.stderr)
@@ -61,7 +62,7 @@ def run_report(
     start = time.monotonic()
     previous = _stop_on_termination()
     try:
-        records = _run(selected, values, jobs=jobs, out=out.absolute(), timeout=timeout, screen=screen)
+        records = _run(selected, values, work, jobs=jobs, out=out.absolute(), timeout=timeout, screen=screen)
     except KeyboardInterrupt:
         screen.line("stopped; no page was left half-written")
         return STOPPED
@@ -114,7 +115,7 @@ def _plan(
 def problems_of_out(out: Path) -> list[str]:
     """Why a folder cannot be written to, as a list of sentences; empty when it can."""
     there = out.absolute()
-    while not there.exists() and there != there.parent:
+    while not os.path.exists(there) and there != there.parent:  # pathlib's way raises when a name is too long
         there = there.parent
     if not there.is_dir():
         return [f"out must be a folder; {there} is a file"]
@@ -130,9 +131,21 @@ def notebook_folder() -> Path:
     return beside if not find_notebooks(here) and find_notebooks(beside) else here
 
 
+def _workplace(out: Path) -> Path:
+    """Make the folder of the pages, and a temporary one in it, or say why that cannot be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _sweep(out)
+        # beside the pages, so that a rename into place never crosses file systems; named after its owner for _sweep
+        return Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir=out))
+    except OSError as error:
+        raise RefusedError([f"out must be a folder that can be written to; {out}: {error.strerror}"]) from None
+
+
 def _run(
     selected: dict[str, Path],
     values: dict[str, dict[str, Value]],
+    work: Path,
     *,
     jobs: int,
     out: Path,
@@ -141,10 +154,6 @@ def _run(
 ) -> list[RunRecord]:
     from ntmlib.workbook.index import index_page
 
-    out.mkdir(parents=True, exist_ok=True)
-    _sweep(out)
-    # beside the pages, so that a rename into place never crosses file systems; named after its owner for _sweep
-    work = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir=out))
     records: list[RunRecord] = []
 
     def finished(task: Task, record: RunRecord) -> None:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tiny_run import TINY, TINY_LSTM
+from trials import TINY, TINY_LSTM, amount
 
 from ntmlib.training import TrainConfig
 from ntmlib.training.checkpoints import fingerprint, paths, unpack
 
 pytestmark = pytest.mark.slow
+KILLS = amount("NTM_FAULT_KILLS", 8)  # of each kind of run
 Live = Callable[..., dict[str, Any]]
 
 
@@ -62,7 +61,7 @@ def test_random_kills_change_nothing(live, tmp_path, config, every):
     life = time.perf_counter() - start
     draw = random.Random(every)
     kills = run = 0
-    while kills < 8:
+    while kills < KILLS:
         run += 1
         folder = tmp_path / str(run)
         while (end := live(folder, config, after=draw.uniform(0.05, 0.9) * life))["killed"]:
