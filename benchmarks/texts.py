@@ -22,7 +22,9 @@ TURNS, UPDATES = 7, 5
 MACHINE = dict(presets.text_quick().model_options)
 LSTM = dict(presets.text_lstm_quick().model_options)
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
-    "NTM, 100 units, 64 slots": ("ntm", MACHINE),
+    "NTM, 107 units, 64 slots": ("ntm", MACHINE),
+    "  100 units": ("ntm", MACHINE | {"hidden": 100}),
+    "  100 units, read feedback": ("ntm", MACHINE | {"hidden": 100, "read_feedback": True}),
     "  without an embedding": ("ntm", MACHINE | {"embedding": 0}),
     "  feed-forward controller": ("ntm", MACHINE | {"controller": "feedforward"}),
     "  256 slots": ("ntm", MACHINE | {"slots": 256}),

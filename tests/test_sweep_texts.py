@@ -1,6 +1,7 @@
 """Kept sweeps of texts: their table."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,11 @@ from ntmlib.sweeps import (
     save_standings,
     text_standings,
 )
+from ntmlib.tasks.text.catalogue import CORPORA
 from ntmlib.training import load_run
 from ntmlib.training.texts import evaluate_text
 
+TEXTS = Path(__file__).parents[1] / "data" / "texts"
 VERSE = "the cat sat on the mat; the dog sat on the log. "
 FILE = """
 name = "{model}"
@@ -100,3 +103,12 @@ def test_a_damaged_file_of_standings_is_refused(content, tmp_path):
     file.write_text(content)
     with pytest.raises(ValueError, match=r"broken\.json does not hold standings of a text|Expecting"):
         load_standings(file)
+
+
+@pytest.mark.parametrize("file", sorted(TEXTS.glob("*.json")), ids=lambda file: file.stem)
+def test_a_kept_table_is_of_the_text_it_is_named_after(file):
+    standings = load_standings(file)
+    assert {(one.text, one.sha256) for one in standings} == {(file.stem, CORPORA[file.stem].sha256)}
+    neural = [one for one in standings if one.curves]
+    assert all(len(one.nats) >= 3 for one in neural)
+    assert {"NTM LSTM, large", "LSTM, large"} <= {one.model for one in neural}
