@@ -179,8 +179,9 @@ def notebook_stains(notebook):
     for number, cell in enumerate(notebook["cells"]):
         if cell.get("outputs") or cell.get("execution_count") is not None:
             stains.append(f"cell {number} was saved after a run")
-        if set(cell["metadata"]) - {"tags"}:
-            stains.append(f"cell {number} carries metadata {sorted(set(cell['metadata']) - {'tags'})}")
+        left = {name: value for name, value in cell["metadata"].items() if name != "tags"}
+        if left != ({"jupyter": {"source_hidden": True}} if "BEGIN SOLUTION" in "".join(cell["source"]) else {}):
+            stains.append(f"cell {number} carries metadata {left}")
     if set(notebook["metadata"]) - {"kernelspec", "language_info", "title"}:
         stains.append(f"notebook metadata {sorted(notebook['metadata'])}")
     if notebook["metadata"].get("kernelspec", {}).get("name") != "python3":
@@ -205,12 +206,15 @@ def test_notebooks_are_committed_clean():
         lambda notebook: notebook["cells"][0].update(execution_count=3),
         lambda notebook: notebook["cells"][0]["metadata"].update(papermill={}),
         lambda notebook: notebook["cells"][0]["metadata"].update(tags=[]),
+        lambda notebook: notebook["cells"][0]["metadata"].update(jupyter={"source_hidden": True}),
+        lambda notebook: notebook["cells"][0].update(source=["# BEGIN SOLUTION"]),
         lambda notebook: notebook["metadata"].update(widgets={}),
         lambda notebook: notebook["metadata"]["kernelspec"].update(name="venv"),
     ],
 )
 def test_a_stained_notebook_is_caught(stain):
-    cell = {"cell_type": "code", "outputs": [], "execution_count": None, "metadata": {"tags": ["parameters"]}}
+    cell = {"cell_type": "code", "outputs": [], "execution_count": None, "source": ["pass"]}
+    cell["metadata"] = {"tags": ["parameters"]}
     notebook = {"cells": [cell], "metadata": {"kernelspec": {"name": "python3"}}}
     assert notebook_stains(notebook) == []
     stain(notebook)
