@@ -1,7 +1,7 @@
 """Numbers too small to be stored in full precision, which a processor handles many times more slowly.
 
 Sharp weightings leave weights of 1e-40 and less on slots that no head attends to. They change nothing that is computed
-with them, but each operation on one costs a hundred cycles or more (decision 14).
+with them, but each operation on one takes many times as long as on another number (decision 14).
 """
 
 from collections.abc import Iterator

@@ -52,7 +52,6 @@ from ntmlib.training.presets.text import (
     text_lstm_large,
     text_lstm_quick,
     text_quick,
-    text_transformer_large,
     text_transformer_quick,
 )
 
@@ -112,7 +111,6 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "feedback-quick": text_feedback_quick,
         "large": text_large,
         "lstm-large": text_lstm_large,
-        "transformer-large": text_transformer_large,
     },
     **CHOMSKY,
 }
