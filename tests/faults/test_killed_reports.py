@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,14 @@ def whole(reports: Path) -> bool:
     return True
 
 
+def wait_until(happened: Callable[[], bool], seconds: float) -> bool:
+    """Return whether it happened within that time."""
+    end = time.monotonic() + seconds
+    while not happened() and time.monotonic() < end:
+        time.sleep(0.02)
+    return happened()
+
+
 def start(home: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "ntmlib", "report"]
     return subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -73,20 +82,19 @@ def test_a_report_killed_at_random_leaves_no_half_page_and_no_kernel(tmp_path):
     began = time.monotonic()
     assert start(tmp_path).wait(timeout=120) == 0
     life = time.monotonic() - began
-    draw, with_kernel, stopped = random.Random(1), 0, 0
+    draw, stopped = random.Random(1), 0
     for number in range(KILLS):
         report = start(tmp_path)
-        time.sleep(draw.uniform(0.1, 1.0) * life)
-        with_kernel += len(working_in(notebooks)) >= 2
+        if number % 4 < 2:  # at any time of its life, however fast this computer is just now
+            time.sleep(draw.uniform(0.1, 1.0) * life)
+        else:  # while it has a kernel, soon or late: the kernel is what could be left behind
+            assert wait_until(lambda: len(working_in(notebooks)) >= 2, seconds=60)
+            time.sleep(draw.uniform(0.0, 0.3))
         report.send_signal(signal.SIGKILL if number % 2 else signal.SIGTERM)
         stopped += report.wait(timeout=30) != 0
-        end = time.monotonic() + 10
-        while working_in(notebooks) and time.monotonic() < end:
-            time.sleep(0.05)
-        assert working_in(notebooks) == [], "a kernel outlived its report by ten seconds"
+        assert wait_until(lambda: not working_in(notebooks), seconds=10), "a kernel outlived its report by ten seconds"
         assert whole(tmp_path / "reports")
-    assert stopped >= KILLS // 2
-    assert with_kernel >= KILLS // 4
+    assert stopped >= KILLS // 4, "only those killed at any time may have ended before"
     assert start(tmp_path).wait(timeout=120) == 0  # a rerun repairs
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == [
         "01-a.html",
