@@ -33,7 +33,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup triton report test lint check lab lock clean
+.PHONY: help setup triton cluster report test lint check lab lock clean
 
 help:
 	@echo "make report   run every notebook, write reports/index.html   (ARGS='03-copy --preset paper' and the like)"
@@ -42,7 +42,8 @@ help:
 	@echo "make lab      open JupyterLab on the first notebook"
 	@echo "make setup    only make the environment in $(VENV)            (PYTHON=/path/to/python3.11 or newer)"
 	@echo "make triton   let make test include the cuda engine on a computer without a GPU (adds 700 MB to $(VENV))"
-	@echo "make lock     resolve requirements.lock anew (needs uv)"
+	@echo "make cluster  install Ray, for sweeps on more than one computer   (ntm sweep FILE --engine ray, adds 260 MB)"
+	@echo "make lock     resolve the two locks anew (needs uv)"
 	@echo "make clean    remove $(VENV), reports, caches and build products"
 
 setup: $(STAMP)
@@ -65,6 +66,9 @@ $(STAMP):
 
 triton: setup
 	@$(BIN)/python -m pip install --quiet --no-deps $(TRITON)
+
+cluster: setup
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-cluster.lock
 
 report: setup
 	@$(BIN)/ntm report $(ARGS)
@@ -97,12 +101,16 @@ requires-dist = ["filelock", "fsspec", "jinja2", "networkx", "setuptools", "symp
 endef
 export TORCH_METADATA
 
+# The second lock is the first one's for Ray: what both have is the same version in both.
+LOCK_OPTIONS := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-annotate --no-header --no-emit-package torch --quiet
+
 lock:
 	@config=$$(mktemp) && trap 'rm -f "$$config"' EXIT && printf '%s\n' "$$TORCH_METADATA" > "$$config" && \
-	$(UV) --config-file "$$config" pip compile pyproject.toml --extra dev --upgrade \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-annotate --no-header --no-emit-package torch --quiet --output-file requirements.lock
-	@echo "requirements.lock: $$(grep -c == requirements.lock) packages"
+	$(UV) --config-file "$$config" pip compile pyproject.toml --extra dev $(LOCK_OPTIONS) -o requirements.lock && \
+	sed -n 's/^cluster = \["\(.*\)"\]$$/\1/p' pyproject.toml | \
+	$(UV) pip compile - -c requirements.lock $(LOCK_OPTIONS) -o requirements-cluster.lock
+	@for lock in requirements.lock requirements-cluster.lock; do echo "$$lock: $$(grep -c == $$lock) packages"; done
 
 clean:
 	rm -rf $(VENV) reports build dist ntmlib.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

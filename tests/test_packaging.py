@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-LOCK = (ROOT / "requirements.lock").read_text("utf-8")
+LOCKS = {name: (ROOT / name).read_text("utf-8") for name in ("requirements.lock", "requirements-cluster.lock")}
 NOT_OURS = {".git", ".venv", "reports", "runs", "build", "dist", "__pycache__", ".hypothesis"}
 
 
@@ -35,23 +35,24 @@ def project_files():
 # --- the lock ----------------------------------------------------------------------------------------------------
 
 
-def locked():
-    """Return the lock's requirements, each with the number of its hashes."""
-    entries = LOCK.replace("\\\n", " ").splitlines()
+def locked(lock="requirements.lock"):
+    """Return a lock's requirements, each with the number of its hashes."""
+    entries = LOCKS[lock].replace("\\\n", " ").splitlines()
     return [(Requirement(entry.split("--hash")[0]), entry.count("--hash=sha256:")) for entry in entries if entry]
 
 
-def test_every_locked_package_is_exact_and_hashed():
-    assert len(locked()) > 80
-    assert [str(requirement) for requirement, hashes in locked() if not hashes] == []
-    assert [
-        str(requirement) for requirement, _ in locked() if not re.fullmatch("==[^,*]+", str(requirement.specifier))
-    ] == []
+@pytest.mark.parametrize(("lock", "least"), [("requirements.lock", 80), ("requirements-cluster.lock", 10)])
+def test_every_locked_package_is_exact_and_hashed(lock, least):
+    assert len(locked(lock)) > least
+    assert [str(requirement) for requirement, hashes in locked(lock) if not hashes] == []
+    inexact = [req for req, _ in locked(lock) if not re.fullmatch("==[^,*]+", str(req.specifier))]
+    assert inexact == []
 
 
-def test_lock_names_no_host_no_path_and_no_torch():
-    assert re.findall(r"^.*(?:://|--index|--extra|--find|@ |\bfile:).*$", LOCK, re.MULTILINE) == []
-    names = {canonicalize_name(requirement.name) for requirement, _ in locked()}
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_names_no_host_no_path_and_no_torch(lock):
+    assert re.findall(r"^.*(?:://|--index|--extra|--find|@ |\bfile:).*$", LOCKS[lock], re.MULTILINE) == []
+    names = {canonicalize_name(requirement.name) for requirement, _ in locked(lock)}
     assert {name for name in names if name in {"torch", "triton"} or name.startswith(("nvidia", "cuda"))} == set()
 
 
@@ -65,6 +66,20 @@ def test_lock_meets_every_requirement_of_the_project():
             assert all(
                 requirement.specifier.contains(version) for version in versions[canonicalize_name(requirement.name)]
             )
+
+
+def test_the_cluster_lock_meets_its_extra_and_agrees_with_the_other_lock():
+    versions = {}
+    for requirement, _ in locked():
+        versions.setdefault(canonicalize_name(requirement.name), set()).add(str(requirement.specifier))
+    cluster = {
+        canonicalize_name(requirement.name): requirement for requirement, _ in locked("requirements-cluster.lock")
+    }
+    for wanted in map(Requirement, PROJECT["project"]["optional-dependencies"]["cluster"]):
+        assert wanted.specifier.contains(str(cluster[canonicalize_name(wanted.name)].specifier)[2:])
+    shared = cluster.keys() & versions.keys()
+    assert len(shared) > 5
+    assert {name for name in shared if str(cluster[name].specifier) not in versions[name]} == set()
 
 
 def test_requirements_of_the_project_are_lower_bounds_only():
