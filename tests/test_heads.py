@@ -93,10 +93,45 @@ def test_tape_heads_that_cannot_move_only_look_sharply():
     assert layout.instructions(layout.tape_bias()).write.shift_weighting.tolist() == [[1.0]]
 
 
+def test_induction_heads_find_what_came_next_the_last_time():
+    """Before any training: in a text read twice, each symbol of the second time leads to the one behind it."""
+    generator = torch.Generator().manual_seed(4)
+    sizes = {"hidden": 50, "slots": 64, "num_shifts": 5, "embedding": 8, "read_feedback": False}
+    machine = ntmlib.NTM(20, 20, "lstm", head_init="induction", generator=generator, **sizes)
+    symbols = torch.randint(20, (8, 24), generator=generator)
+    trace = machine.trace(torch.nn.functional.one_hot(symbols.repeat(1, 2), 20).float())
+    written = trace.write.weighting[:, :, 0].argmax(-1)
+    assert torch.equal(written, torch.arange(1, 49).expand(8, 48)), "every symbol has a slot of its own"
+    successor = written[:, 4:24, None]  # of symbols 3, 4, ..., where the second reading is at 27, 28, ...
+    assert float(trace.read.weighting[:, 27:47, 0].gather(-1, successor).mean()) > 0.4
+    here = (written[:, 27:47, None] + 1) % 64  # the symbol itself has just been written, too, and nothing behind it
+    found = trace.read.weighting[:, 27:47, 0]
+    assert float((found.gather(-1, successor) + found.gather(-1, here)).mean()) > 0.8
+
+
+def test_induction_heads_start_from_tied_weights():
+    layout = HeadLayout(num_heads=2, width=3, num_shifts=5)
+    drawn = torch.randn(layout.size, 7, generator=torch.Generator().manual_seed(0))
+    weight, bias = drawn.clone(), torch.ones(layout.size)
+    layout.start_induction(weight, bias)
+    told, zero = layout.instructions(bias), torch.zeros(2)
+    assert told.read.shift_weighting.argmax(-1).tolist() == told.write.shift_weighting.argmax(-1).tolist() == [3, 3]
+    assert float(told.read.key_strength.min()) > 20
+    assert float(told.read.interpolation_gate.min()) > 0.8 > 0.1 > float(told.write.interpolation_gate.max())
+    torch.testing.assert_close((told.read.key.abs().sum(-1), told.add.abs().sum(-1)), (zero, zero))
+    for pair in range(2):
+        own, was = (part[pair * layout.pair_size :][: layout.pair_size] for part in (weight, drawn))
+        torch.testing.assert_close(own[:3], was[-3:])
+        torch.testing.assert_close(own[-3:], 10 * was[-3:])
+        torch.testing.assert_close(own[3:-3], 0.3 * was[3:-3])
+
+
 @pytest.mark.parametrize(("head_init", "moved"), [("neutral", False), ("tape", True)])
 def test_a_machine_begins_with_the_heads_asked_for(head_init, moved):
     machine = ntmlib.NTM(3, 2, hidden=5, slots=8, width=4, num_heads=2, head_init=head_init)
     expected = machine.cell.layout.tape_bias() if moved else torch.zeros(machine.cell.layout.size)
     assert torch.equal(machine.cell.heads.bias, expected)
-    with pytest.raises(ValueError, match="head_init must be one of 'neutral', 'tape'; got 'wheel'"):
+    with pytest.raises(ValueError, match="head_init must be one of 'neutral', 'tape', 'induction'; got 'wheel'"):
         ntmlib.NTM(3, 2, head_init="wheel")
+    with pytest.raises(ValueError, match="num_shifts must be 3 or more with head_init='induction'"):
+        ntmlib.NTM(3, 2, head_init="induction", num_shifts=1)

@@ -99,7 +99,7 @@ def test_objectives_differ_by_the_number_of_bits_in_a_sequence():
 
 def test_mixed_lengths_stay_within_the_curriculum():
     trainer = Trainer(tiny(mixed_lengths=True, batch_size=64, curriculum_start=2))
-    _, batch = trainer.drawing.sample(2)
+    batch = trainer.drawing.draw(2, 0).batch
     steps = [int(trainer.task.sample(1, generator=torch.Generator(), length=length).lengths) for length in (1, 2)]
     assert batch.lengths.unique().tolist() == steps
 

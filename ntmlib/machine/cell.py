@@ -122,6 +122,8 @@ class NTMCell(nn.Module):
         nn.init.xavier_uniform_(self.heads.weight, gain=1.4, generator=generator)
         with torch.no_grad():
             self.heads.bias.copy_(self.layout.tape_bias() if config.head_init == "tape" else torch.zeros(()))
+            if config.head_init == "induction":
+                self.layout.start_induction(self.heads.weight, self.heads.bias)
         self.output = uniform_linear(config.hidden + read_size, config.core.output_size, generator)
         self._build_start(config, generator)
         if config.embedding:

@@ -6,7 +6,7 @@ from typing import Any
 CONTROLLERS = ("feedforward", "lstm")
 MEMORY_INITS = ("constant", "learned", "random")
 WEIGHTING_INITS = ("one_hot", "learned", "uniform")
-HEAD_INITS = ("neutral", "tape")
+HEAD_INITS = ("neutral", "tape", "induction")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class MachineConfig:
         head_init: what the heads do before they have learned anything. ``"neutral"``: nothing in particular (all
             biases are zero). ``"tape"``: write heads lean towards stepping to the next slot, read heads look
             sharply for their key, as a tape and an index would; a leaning only, all of it is learned on.
+            ``"induction"``: a read head looks for what the write head of its pair is just writing, and one slot
+            on: it finds what came next the last time (decision 17). It needs three shifts or more.
         output_hidden: units of a hidden layer between controller and read vectors and the output. 0 for none, as in
             the paper: then the output is an affine map of both, and an answer that needs the two together in another
             way, such as the sum of two digits modulo 2, has to wait for the next step.
@@ -73,6 +75,8 @@ class MachineConfig:
         check_flag("read_feedback", self.read_feedback)
         if self.num_shifts % 2 == 0:
             raise ValueError(f"num_shifts must be odd, so that one of the shifts is 'stay'; got {self.num_shifts}")
+        if self.head_init == "induction" and self.num_shifts == 1:
+            raise ValueError("num_shifts must be 3 or more with head_init='induction', whose heads step on; got 1")
         if self.num_shifts > self.slots:
             raise ValueError(f"num_shifts must be at most slots ({self.slots}); got {self.num_shifts}")
 

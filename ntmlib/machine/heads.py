@@ -94,6 +94,31 @@ class HeadLayout:
             write[:, forward] = 2.0
         return bias.flatten()
 
+    def start_induction(self, weight: Float[Tensor, "features hidden"], bias: Float[Tensor, " features"]) -> None:
+        """Turn drawn weights, in place, into heads that begin by finding what came next the last time.
+
+        The write head writes each step to the next slot and asks nothing of content. The read head's key is what the
+        write head adds, so that it finds the slots where the same was written before, and its shift is one slot on.
+        What is added has weights ten times as large as drawn, for only what is not small can be told apart in what is
+        read; strengths, gates, shifts and erasures depend less on the controller at first, by a factor of 0.3.
+        Attention heads that do this are called induction heads (Olsson et al. 2022); for the measurements see
+        ``docs/decisions/0017-induction-start.md``.
+        """
+        size, width, forward = self.addressing_size, self.width, self.num_shifts // 2 + 1
+        for pair in range(self.num_heads):
+            first = pair * self.pair_size
+            read, write = first, first + size
+            erase, add = first + 2 * size, first + 2 * size + width
+            weight[read : read + width] = weight[add : add + width]
+            weight[add : add + width] *= 10
+            weight[read + width : add] *= 0.3
+            told = bias[first : first + self.pair_size].zero_()
+            for head, strength, gate in ((read, 25.0, 2.0), (write, 0.0, -3.0)):
+                of_head = told[head - first + width : head - first + size]  # strength, gate, shifts, sharpening
+                of_head[0], of_head[1], of_head[2 + forward], of_head[-1] = strength, gate, 4.0, 1.0
+            told[write - first + size - 1] = 2.0
+            told[erase - first : add - first] = 2.0
+
     def _addressing(self, raw: Float[Tensor, "*batch heads features"]) -> AddressingInstructions:
         key, strength, gate, shift, sharpening = raw.split([self.width, 1, 1, self.num_shifts, 1], dim=-1)
         return AddressingInstructions(

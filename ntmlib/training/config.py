@@ -13,6 +13,7 @@ from ntmlib.training.checks import NUMBERS, WHOLE_NUMBERS, check_names, check_wh
 
 OPTIMIZERS = ("adam", "graves_rmsprop")
 OBJECTIVES = ("bit", "sequence")
+LESSON = ("updates", "task_options")
 _OF_A_BASELINE = ("layers", "output", "initial")
 PARAMETER_GROUPS = {
     "ntm": ("controller", "heads", "output", "initial"),
@@ -86,6 +87,10 @@ class TrainConfig:
         warmup_updates: updates at the start over which the learning rate rises to its full size, in a straight line.
         final_learning_rate_factor: what the learning rate falls to, in a straight line, over these updates (over
             all updates where solved_threshold is None); 1 keeps it.
+        lessons: what the task is at first, for tasks with more than a length to grow by: a list of lessons, each with
+            ``updates``, how long it lasts, and ``task_options``, what is otherwise than in the task meanwhile. After
+            the last one comes the task itself, which alone is evaluated. All have the same inputs and outputs. A
+            text is begun anew with each. Not together with a curriculum of lengths, solved_threshold or stall_updates.
         stall_updates: updates without a step of the curriculum after which an unsolved run counts as stalled and
             ends, or starts again; None never.
         max_restarts: how often a stalled run starts again, with other first weights. The updates made before count:
@@ -132,6 +137,7 @@ class TrainConfig:
     solved_threshold: float | None = 0.01
     solved_window: int = 20
     updates_after_solved: int = 0
+    lessons: tuple[Mapping[str, Any], ...] = ()
     warmup_updates: int = 0
     final_learning_rate_factor: float = 1.0
     stall_updates: int | None = None
@@ -166,6 +172,7 @@ class TrainConfig:
             raise ValueError(f"engine must be 'auto' for the {self.model}; got {self.engine!r}")
         engines.check_name(self.engine)
         self._complete_task()
+        self._check_lessons()
         self._complete_model()
         self._check_factors()
         self._check_evaluation_lengths()
@@ -218,6 +225,29 @@ class TrainConfig:
                 f"curriculum_start must lie between the task's min_length and max_length "
                 f"({task.min_length} to {task.max_length}); got {self.curriculum_start}"
             )
+
+    def _check_lessons(self) -> None:
+        if not isinstance(self.lessons, list | tuple):
+            raise ValueError(f"lessons must be a list of lessons; got {self.lessons!r}")
+        checked = []
+        for number, given in enumerate(self.lessons, 1):
+            name = f"lessons (number {number})"
+            lesson = checked_mapping(name, given)
+            check_names(name, lesson, LESSON)
+            if missing := [part for part in LESSON if part not in lesson]:
+                raise ValueError(f"{name} must say {missing[0]}; got {sorted(lesson)}")
+            check_whole(f"{name}: updates", lesson["updates"], 1)
+            checked.append({**lesson, "task_options": checked_mapping(f"{name}: task_options", lesson["task_options"])})
+        self._set("lessons", tuple(map(MappingProxyType, checked)))
+        for name in ("curriculum_start", "solved_threshold", "stall_updates") if checked else ():
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} must be None where there are lessons; got {getattr(self, name)}")
+        if (together := sum(lesson["updates"] for lesson in checked)) >= self.max_updates:
+            raise ValueError(f"lessons must last fewer updates than max_updates ({self.max_updates}); got {together}")
+        task = self.make_task()
+        for number, other in enumerate(self.make_lessons(), 1):
+            if (other.input_channels, other.output_channels) != (task.input_channels, task.output_channels):
+                raise ValueError(f"lessons (number {number}) must have the inputs and outputs of the task itself")
 
     def _complete_model(self) -> None:
         options = checked_mapping("model_options", self.model_options)
@@ -291,6 +321,10 @@ class TrainConfig:
         """Build the task."""
         return tasks.make(self.task, **self.task_options)
 
+    def make_lessons(self) -> tuple[tasks.Task, ...]:
+        """Build what the task is in each of the lessons."""
+        return tuple(tasks.make(self.task, **{**self.task_options, **one["task_options"]}) for one in self.lessons)
+
     def replace(self, **changes: Any) -> "TrainConfig":
         """Return a copy with some fields changed; unknown names are refused."""
         return TrainConfig.from_dict({**self.to_dict(), **changes})
@@ -300,6 +334,7 @@ class TrainConfig:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()} | {
             "evaluation_lengths": list(self.evaluation_lengths),
+            "lessons": [{**lesson, "task_options": dict(lesson["task_options"])} for lesson in self.lessons],
             "train_slots": list(self.train_slots) if isinstance(self.train_slots, tuple) else self.train_slots,
             "spare_slots": list(self.spare_slots) if isinstance(self.spare_slots, tuple) else self.spare_slots,
         }

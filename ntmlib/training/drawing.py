@@ -1,5 +1,6 @@
 """What an update trains on: the batch, the memory it has, and of a text the place and the state it goes on from."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -58,33 +59,38 @@ class Drawing:
 
     def __init__(self, config: TrainConfig, task: Task, model: Model) -> None:
         self.config, self.task, self.model = config, task, model
+        ends = list(itertools.accumulate(lesson["updates"] for lesson in config.lessons))
+        self.lessons = list(zip(ends, config.make_lessons(), strict=True))  # each with the update after its last
         self.generator = generator_for(config.seed, "batches")
         self.sizes: dict[int, NTM] = {}  # one set of weights, seen through memories of several sizes
         self.stream: Stream | None = None  # of a text that is read on from update to update
 
-    def draw(self, top_length: int) -> Draw:
-        """Draw what the next update trains on, up to this length."""
+    def draw(self, top_length: int, update: int) -> Draw:
+        """Draw what the next update trains on, up to this length, after so many updates."""
+        task = next((lesson for end, lesson in self.lessons if update < end), self.task)
+        if any(update == end for end, _ in self.lessons):
+            self.stream = None  # its places are those of the lesson before
         state = None
         if self.config.fresh_share < 1:
-            length, (batch, state) = self.task.max_length, self._read_on()
+            length, (batch, state) = task.max_length, self._read_on(cast(Continuous, task))
         else:
-            length, batch = self.sample(top_length)
+            length, batch = self._sample(task, top_length if task is self.task else task.max_length)
         model = self._model_for(length)
         num_answers = batch.num_answers
         divisor = num_answers if self.config.objective == "bit" else self.config.batch_size
         return Draw(length, batch, lengths_for(model, batch), model, num_answers, divisor, state)
 
-    def sample(self, top_length: int) -> tuple[int, Batch]:
+    def _sample(self, task: Task, top_length: int) -> tuple[int, Batch]:
         """Draw a batch of whole sequences, within the curriculum."""
         size = self.config.batch_size
         if self.config.mixed_lengths:
-            return top_length, self.task.up_to(top_length).sample(size, generator=self.generator)
-        length = int(torch.randint(self.task.min_length, top_length + 1, (), generator=self.generator))
-        return length, self.task.up_to(top_length).sample(size, generator=self.generator, length=length)
+            return top_length, task.up_to(top_length).sample(size, generator=self.generator)
+        length = int(torch.randint(task.min_length, top_length + 1, (), generator=self.generator))
+        return length, task.up_to(top_length).sample(size, generator=self.generator, length=length)
 
-    def _read_on(self) -> tuple[Batch, State]:
+    def _read_on(self, task: Continuous) -> tuple[Batch, State]:
         """Return the next windows of a text, and the state to read them from; some streams begin anew."""
-        task, size = cast(Continuous, self.task), self.config.batch_size
+        size = self.config.batch_size
         places, start = task.begin(size, generator=self.generator), self.model.initial_state(size)
         if self.stream is not None:
             fresh = torch.rand(size, generator=self.generator) < self.config.fresh_share

@@ -159,7 +159,7 @@ class Trainer:
 
     def draw(self) -> Draw:
         """Draw what the next update trains on."""
-        return self.drawing.draw(self.top_length)
+        return self.drawing.draw(self.top_length, self.update)
 
     def record(self, drawn: Draw, cost: float, gradient_norm: float) -> None:
         """Count an update that was made, and draw the conclusions: a harder task, solved, stalled.
