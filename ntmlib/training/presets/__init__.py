@@ -48,10 +48,13 @@ from ntmlib.training.presets.quick import (
 )
 from ntmlib.training.presets.text import (
     text_feedback_quick,
+    text_induction_quick,
     text_large,
     text_lstm_large,
     text_lstm_quick,
+    text_lstm_quotes,
     text_quick,
+    text_quotes,
     text_transformer_quick,
 )
 
@@ -108,9 +111,12 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "quick": text_quick,
         "lstm-quick": text_lstm_quick,
         "transformer-quick": text_transformer_quick,
+        "induction-quick": text_induction_quick,
         "feedback-quick": text_feedback_quick,
         "large": text_large,
         "lstm-large": text_lstm_large,
+        "quotes": text_quotes,
+        "lstm-quotes": text_lstm_quotes,
     },
     **CHOMSKY,
 }
