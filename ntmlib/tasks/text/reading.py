@@ -129,7 +129,7 @@ class Text:
 
     def up_to(self, length: int) -> "Text":
         """Return the same task with windows of this length."""
-        return replace(self, window=length)
+        return self if length == self.window else replace(self, window=length)  # quotations are made once
 
     def sample(self, batch_size: int, *, generator: torch.Generator, length: int | None = None) -> Batch:
         """Draw windows anywhere in the training part; their length is ``window`` unless another is asked for."""

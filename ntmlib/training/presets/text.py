@@ -84,7 +84,9 @@ def text_quotes(seed: int = 0) -> TrainConfig:
     """Read the plays with passages quoted again, short ones at first; ``text_induction_quick`` with more slots.
 
     Windows are four times as long as those of ``text_quick``, for no gradient goes from one to the next: what is
-    quoted must be written and read within one to teach the heads anything.
+    quoted must be written and read within one to teach the heads anything. Each begins with an empty memory that it
+    cannot fill: on a ring that is full, the slot behind the one just written holds the oldest note, and the read head,
+    which finds the present moment as well as the earlier one, reads that too.
     """
     config = text_induction_quick(seed)
     passages = {"quoted_share": 1.0, "min_passage": 8}
@@ -100,7 +102,7 @@ def text_quotes(seed: int = 0) -> TrainConfig:
         batch_size=16,
         max_updates=5500,
         learning_rate=5e-3,
-        fresh_share=0.5,
+        fresh_share=1.0,
         evaluation_sequences=8,
     )
 
