@@ -27,6 +27,7 @@ from ntmlib.sweeps.hierarchy import (
 from ntmlib.sweeps.keep import Kept, keep_sweep, read_kept
 from ntmlib.sweeps.languages import answers_by_language
 from ntmlib.sweeps.local import run_sweep, survey, usable_cores
+from ntmlib.sweeps.pace import Running
 from ntmlib.sweeps.plan import Cell, Sweep, read_sweep
 from ntmlib.sweeps.progress import SweepProgress, narrate
 from ntmlib.sweeps.published import (
@@ -60,6 +61,7 @@ __all__ = [
     "Kept",
     "Outcome",
     "Published",
+    "Running",
     "Score",
     "Spread",
     "Standing",
