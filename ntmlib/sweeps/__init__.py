@@ -46,7 +46,7 @@ from ntmlib.sweeps.scoreboard import (
     read_ablations,
     read_scores,
 )
-from ntmlib.sweeps.summary import SUMMARY, summarize, write_summary
+from ntmlib.sweeps.summary import SUMMARY, read_summary, summarize, summary_table, write_summary
 from ntmlib.sweeps.texts import TEXT_COLUMNS, TextStanding, load_standings, save_standings, text_standings
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "read_outcome",
     "read_published",
     "read_scores",
+    "read_summary",
     "read_sweep",
     "run_sweep",
     "save_standings",
@@ -99,6 +100,7 @@ __all__ = [
     "standing",
     "standings",
     "summarize",
+    "summary_table",
     "survey",
     "text_standings",
     "training_points",
