@@ -221,7 +221,7 @@ def sweep(arguments: list[str]) -> int:
             out: folder of the sweep, one folder per run in it (default: runs/NAME).
             jobs: runs trained at the same time, at least 1 (default: cores this process may use).
             keep: folder for what is worth keeping: tables of every seed, curves, answers, the middle seed's weights.
-            dry_run: print the table of runs and touch nothing.
+            dry_run: print the table of runs and what they will cost, by a few updates of each; touch nothing.
         """
         return locals()
 

@@ -14,7 +14,7 @@ from tiny_run import TINY, TINY_LSTM, tiny
 
 from ntmlib import training
 from ntmlib.training import Diverged, RunRefused, Trainer, export_run, load_run, train
-from ntmlib.training.checkpoints import fingerprint
+from ntmlib.training.checkpoints import fingerprint, read
 
 
 def weights_of(run: training.Run) -> str:
@@ -219,13 +219,46 @@ def test_a_diverged_run_keeps_its_last_good_checkpoint_and_is_not_tried_again(tm
     assert load_run(tmp_path).result["status"] == "diverged"
 
 
+def durable_rows(folder, monkeypatch, row_sync=None):
+    """Train, and say of each checkpoint whether all rows it counts were durable before it had its name."""
+    durable, found, tables = {}, [], {"history_bytes": "history.csv", "evaluations_bytes": "evaluations.csv"}
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(handle):
+        fsync(handle)
+        durable[os.fstat(handle).st_ino] = os.fstat(handle).st_size
+
+    def noted_replace(temporary, final):
+        if final.suffix == ".safetensors":
+            state = read(temporary).state
+            found.append(all(state[n] <= durable.get((folder / t).stat().st_ino, 0) for n, t in tables.items()))
+            found.append(temporary.stat().st_ino in durable)
+        replace(temporary, final)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", noted_fsync)
+        patch.setattr(os, "replace", noted_replace)
+        if row_sync is not None:
+            patch.setattr(Trainer, "sync_rows", row_sync)
+        train(TINY, folder)
+    return found
+
+
+def test_no_checkpoint_has_its_name_before_all_that_it_counts_on_is_durable(tmp_path, monkeypatch):
+    found = durable_rows(tmp_path / "run", monkeypatch)
+    assert len(found) == 6
+    assert all(found)
+    without = durable_rows(tmp_path / "planted", monkeypatch, lambda trainer: None)
+    assert without == [False, True] * 3, "the planted fault"
+
+
 def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     save = training.runs.save
 
-    def full(folder, update, checkpoint):
+    def full(folder, update, *rest):
         if update == 8:
             raise OSError(errno.ENOSPC, "No space left on device while writing 1,000 bytes to somewhere")
-        return save(folder, update, checkpoint)
+        return save(folder, update, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(training.runs, "save", full)

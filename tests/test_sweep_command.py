@@ -34,7 +34,9 @@ def test_a_dry_run_prints_the_cells_and_makes_nothing(here, capsys):
     assert main(["sweep", "mine.toml", "--dry-run", "--jobs", "2"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert [line.split() for line in said[1:3]] == [["seed-1", "96", "to", "do"], ["seed-2", "96", "to", "do"]]
-    assert said[-1].startswith("sweep mine: copy with preset quick, 3 of 3 cells left to train, 2 at a time, in runs")
+    assert said[4].startswith("sweep mine: copy with preset quick, 3 of 3 cells left to train, 2 at a time, in runs")
+    assert said[5].startswith("cost: at most 0.00")
+    assert said[6].startswith("  3 cells by updates made just now")
     assert [path.name for path in here.iterdir()] == ["mine.toml"]
 
 
@@ -104,19 +106,54 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_in_a_terminal_one_line_is_kept_up_to_date_and_failures_stay(monkeypatch):
+def test_in_a_terminal_a_table_is_kept_up_to_date_and_failures_stay(monkeypatch):
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "120")
     show = sweeps.narrate()
-    progress = sweeps.SweepProgress(20, 7, 5, 0, ("seed-8", "seed-9"), 700.0, None)
+    cells = (sweeps.Running("seed-8", 1234, 9999, 50.04), sweeps.Running("seed-10", 0, 9999))
+    progress = sweeps.SweepProgress(20, 7, 5, 0, ("seed-8", "seed-10"), 700.0, None, cells=cells)
     show(progress)
-    show(dataclasses.replace(progress, done=8, seconds_left=7000.0, ended=sweeps.Outcome("seed-8", "solved", SOLVED)))
-    show(dataclasses.replace(progress, wrong=1, ended=sweeps.Outcome("seed-9", "failed", error="no memory")))
-    first, second, gone, third = screen.getvalue().split("\r\x1b[2K")[1:]
-    assert first == "7 of 20 cells done (5 solved), 2 running, time left unknown yet"
-    assert second == "8 of 20 cells done (5 solved), 2 running, 1 h 57 min left"
-    assert gone == "[8/20] seed-9: failed: no memory\n"
-    assert "2 running, 1 failed or diverged" in third
+    show(dataclasses.replace(progress, seconds_left=7000.0, at_most=True, cells=cells[:1]))
+    show(dataclasses.replace(progress, wrong=1, cells=(), ended=sweeps.Outcome("seed-9", "failed", error="no memory")))
+    show(dataclasses.replace(progress, done=8, cells=(), ended=sweeps.Outcome("seed-8", "solved", SOLVED)))
+    first, second, third, fourth = screen.getvalue().split("\x1b[J")[:4]
+    assert first.splitlines() == [
+        "7 of 20 cells done (5 solved), 2 running, time left unknown yet",
+        "  seed-8   update 1,234 of 9,999    50.0 updates/s  at most 3 min left",
+        "  seed-10  update     0 of 9,999\x1b[2F",  # back to the first of three lines
+    ]
+    assert second.splitlines()[0] == "7 of 20 cells done (5 solved), 2 running, at most 1 h 57 min left"
+    assert second.endswith("left\x1b[1F")
+    assert third.startswith("[8/20] seed-9: failed: no memory\n7 of 20 cells")
+    assert third.endswith("unknown yet\r")
+    assert fourth == "8 of 20 cells done (5 solved), 2 running, time left unknown yet"
+
+
+def test_the_table_is_never_larger_than_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "10")
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    cells = tuple(sweeps.Running(f"seed-{n}", n, 9999, 50.0) for n in range(30))
+    sweeps.narrate()(sweeps.SweepProgress(30, 0, 0, 0, tuple(c.name for c in cells), 1.0, None, cells=cells))
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 8
+    assert max(map(len, lines)) == 39
+    assert lines[-1] == "  and 24 more"
+
+
+def test_elsewhere_a_line_now_and_then_says_how_things_stand(monkeypatch):
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stderr", out)
+    show = sweeps.narrate()
+    for second in range(7201):
+        show(sweeps.SweepProgress(20, 7, 5, 0, ("seed-8",), float(second), 7000.0))
+    lines = out.getvalue().splitlines()
+    assert set(lines) == {"7 of 20 cells done (5 solved), 1 running, 1 h 57 min left"}
+    assert len(lines) == 54  # 20 in the first 20 minutes, and then each after a twentieth of the time so far
+    show(sweeps.SweepProgress(20, 8, 6, 0, (), 7201.0, 0.0, ended=sweeps.Outcome("seed-8", "solved", SOLVED)))
+    assert out.getvalue().splitlines()[-1].startswith("[8/20] seed-8: solved after")
 
 
 @pytest.mark.parametrize(

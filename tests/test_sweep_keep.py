@@ -84,6 +84,16 @@ def test_the_checksums_are_those_of_the_files_and_the_sweep_s_file_is_among_them
     assert (to / "sweep.toml").read_bytes() == file.read_bytes()
 
 
+def test_who_reads_a_kept_run_that_went_on_elsewhere_is_told(sweep):
+    file, cells, folder, to = sweep()
+    result = json.loads((folder / "seed-2" / "result.json").read_bytes())
+    (folder / "seed-2" / "result.json").write_text(json.dumps({**result, "exact": False}))
+    with pytest.warns(UserWarning, match=r"not exact: the run in .*seed-2 went on"):
+        keep_sweep(file, cells, folder, to)
+    with pytest.warns(UserWarning, match=r"not exact: .*kept holds runs that went on elsewhere: seed-2$"):
+        assert [row["exact"] for row in read_kept(to).seeds] == [True, False, True]
+
+
 def test_the_middle_seed_s_machine_is_kept(sweep):
     kept = keep_sweep(*sweep())
     middle = kept.seeds[representative(kept.seeds)]

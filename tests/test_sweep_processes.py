@@ -111,6 +111,22 @@ def test_a_killed_cell_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path, mo
     assert outcome.result["exact"]
 
 
+def test_a_running_cell_is_seen_coming_on_between_its_checkpoints(tmp_path):
+    cell = cells_of(1, max_updates=10**6, checkpoint_every=10**6, evaluate_every=None, solved_threshold=None)[0]
+    seen = []
+
+    def stop(progress) -> None:
+        if any(running.rate for running in progress.cells):
+            seen.append(progress)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        run_sweep([cell], tmp_path, jobs=1, watch=stop)
+    assert seen[0].cells[0].update > 0
+    assert seen[0].at_most
+    assert seen[0].seconds_left == seen[0].cells[0].seconds_left
+
+
 def test_a_sweep_that_is_terminated_saves_its_cells_and_takes_them_along(tmp_path):
     with sweep_in_another_process(tmp_path) as (sweep, pids):
         sweep.terminate()

@@ -12,7 +12,17 @@ import pytest
 from stand_in_cells import SOLVED, lives, stand_ins
 from tiny_run import tiny
 
-from ntmlib.sweeps import Cell, cells, read_outcome, run_sweep, summarize, write_summary
+from ntmlib import views
+from ntmlib.sweeps import (
+    Cell,
+    cells,
+    read_outcome,
+    read_summary,
+    run_sweep,
+    summarize,
+    summary_table,
+    write_summary,
+)
 from ntmlib.training import RunRefused
 
 CELLS = tuple(Cell(f"seed-{seed}", tiny(seed=seed), {}) for seed in (1, 2, 3))
@@ -213,7 +223,10 @@ def test_the_table_has_a_row_for_every_cell_whatever_became_of_it(tmp_path, stan
     run_sweep(varied[:2], tmp_path, jobs=2, retries=0)
     rows = summarize(varied, tmp_path)
     assert statuses(read_outcome(cell, tmp_path) for cell in varied) == [row["status"] for row in rows]
-    assert rows[0] == {"cell": "seed-1", "model_options.width": 4, "seed": 1, "restarts": 2, "error": ""} | SOLVED
+    assert (
+        rows[0]
+        == {"cell": "seed-1", "model_options.width": 4, "seed": 1, "restarts": 2, "error": "", "exact": None} | SOLVED
+    )
     assert rows[1]["error"] == "the process ended with status 1: MemoryError"
     assert (rows[2]["status"], rows[2]["sequences"]) == ("missing", None)
     read = list(csv.DictReader(io.StringIO(write_summary(rows, tmp_path).read_text())))
@@ -224,3 +237,26 @@ def test_the_table_has_a_row_for_every_cell_whatever_became_of_it(tmp_path, stan
 def test_a_table_of_nothing_is_refused(tmp_path):
     with pytest.raises(ValueError, match="rows must hold at least one cell; got none"):
         write_summary([], tmp_path)
+
+
+def test_a_notebook_s_table_names_what_went_wrong_first(tmp_path, stand_in):
+    stand_in("if seed == 2: raise MemoryError\nend('solved')")
+    run_sweep(CELLS[:2], tmp_path, jobs=2, retries=0)
+    written = summary_table(read_summary(write_summary(summarize(CELLS, tmp_path), tmp_path).parent))
+    assert written == summary_table(summarize(CELLS, tmp_path))
+    columns, rows, caption = written
+    assert caption == "3 cells: 1 solved, 1 failed, 1 missing"
+    assert rows == [
+        ("seed-2", "failed", "", "", "", "", "the process ended with status 1: MemoryError"),
+        ("seed-1", "solved", "1,000", "1,200", "0.25", "2 s", ""),
+        ("seed-3", "missing", "", "", "", "", ""),
+    ]
+    assert views.Table(columns, rows, caption).to_text().startswith("3 cells: 1 solved, 1 failed, 1 missing\ncell ")
+
+
+@pytest.mark.parametrize("text", [None, "", "cell,seed\n1,2\n", "\0"])
+def test_what_is_no_table_of_a_sweep_is_refused_by_its_name(tmp_path, text):
+    if text is not None:
+        (tmp_path / "summary.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"directory must hold the summary\.csv of a sweep; .*summary\.csv"):
+        read_summary(tmp_path)

@@ -27,6 +27,7 @@ from ntmlib.sweeps.hierarchy import (
 from ntmlib.sweeps.keep import Kept, keep_sweep, read_kept
 from ntmlib.sweeps.languages import answers_by_language
 from ntmlib.sweeps.local import run_sweep, survey, usable_cores
+from ntmlib.sweeps.pace import Running
 from ntmlib.sweeps.plan import Cell, Sweep, read_sweep
 from ntmlib.sweeps.progress import SweepProgress, narrate
 from ntmlib.sweeps.published import (
@@ -45,7 +46,7 @@ from ntmlib.sweeps.scoreboard import (
     read_ablations,
     read_scores,
 )
-from ntmlib.sweeps.summary import SUMMARY, summarize, write_summary
+from ntmlib.sweeps.summary import SUMMARY, read_summary, summarize, summary_table, write_summary
 from ntmlib.sweeps.texts import TEXT_COLUMNS, TextStanding, load_standings, save_standings, text_standings
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Kept",
     "Outcome",
     "Published",
+    "Running",
     "Score",
     "Spread",
     "Standing",
@@ -90,6 +92,7 @@ __all__ = [
     "read_outcome",
     "read_published",
     "read_scores",
+    "read_summary",
     "read_sweep",
     "run_sweep",
     "save_standings",
@@ -97,6 +100,7 @@ __all__ = [
     "standing",
     "standings",
     "summarize",
+    "summary_table",
     "survey",
     "text_standings",
     "training_points",

@@ -2,10 +2,12 @@
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ntmlib.sweeps.cells import Outcome
+from ntmlib.sweeps.estimate import estimate
 from ntmlib.sweeps.keep import keep_sweep
 from ntmlib.sweeps.local import run_sweep, survey, usable_cores
 from ntmlib.sweeps.plan import Sweep, read_sweep
@@ -26,18 +28,25 @@ def run_command(
         out: folder of the sweep; by default ``runs/`` and the sweep's name.
         jobs: cells trained at the same time; by default as many as there are cores.
         keep: folder to write what is worth keeping; nothing is kept without one.
-        dry_run: only print the table of cells.
+        dry_run: only print the table of cells, and an estimate of what they cost.
 
     Returns:
         0 when all cells are at their end, solved or not; 1 when one failed or diverged; 2 when something was refused
         before anything was touched; 130 when Ctrl-C or a termination signal stopped it.
     """
+    starting = time.process_time()  # what it took to come here is what each cell's process takes
     try:
         sweep = read_sweep(file)
         folder = out or Path("runs", sweep.name)
         jobs = usable_cores() if jobs is None else jobs
         if dry_run:
-            _print_table(sweep, folder, survey(sweep.cells, folder, jobs=jobs), jobs)
+            outcomes = survey(sweep.cells, folder, jobs=jobs)
+            _print_table(sweep, folder, outcomes, jobs)
+            if not all(outcome.ended for outcome in outcomes):
+                cost = estimate(
+                    sweep.cells, outcomes, folder, jobs=jobs, cores=usable_cores(), starting=min(starting, 10.0)
+                )
+                print("\n".join(cost.lines()))
             return DONE
         status = _run(sweep, folder, jobs)
         if keep is not None and status in (DONE, FAILED):

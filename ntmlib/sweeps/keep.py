@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -26,6 +27,7 @@ VALIDATION = "validation.csv"  # of texts only
 REPRESENTATIVE = "representative"  # folder of the kept run whose seed is the median one
 THRESHOLDS = {"sequences_to_1_bit": 1.0, "sequences_to_0.1_bit": 0.1}  # bits per sequence
 SEQUENCES_PER_MEAN = 1000  # a threshold is passed, and the final cost taken, as a mean over this many
+_WORDS = {"": None, "True": True, "False": False}
 POINTS = 100  # of a kept learning curve
 _FROM_RESULT = (
     "restarts",
@@ -35,6 +37,7 @@ _FROM_RESULT = (
     "seconds",
     "cpu_seconds",
     "solved_at_sequences",
+    "exact",
 )
 
 
@@ -124,6 +127,8 @@ def read_kept(folder: str | os.PathLike[str]) -> Kept:
             raise ValueError(f"{Path(folder, name)} must be the file its checksum in {SUMS} was taken of")
         rows = csv.DictReader(io.StringIO(data.decode("utf-8")))
         tables.append([{key: _value(text) for key, text in row.items()} for row in rows])
+    if inexact := [str(row["cell"]) for row in tables[0] if row.get("exact") is False]:
+        warnings.warn(f"not exact: {folder} holds runs that went on elsewhere: {', '.join(inexact)}", stacklevel=2)
     return Kept(Path(folder), *tables)
 
 
@@ -219,9 +224,9 @@ def _to_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _value(text: str) -> Any:
-    """Read a cell of a table: nothing, a whole number, a number, or text."""
-    if text == "":
-        return None
+    """Read a cell of a table: nothing, yes or no, a whole number, a number, or text."""
+    if text in _WORDS:
+        return _WORDS[text]
     for kind in (int, float):
         try:
             return kind(text)

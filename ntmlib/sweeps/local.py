@@ -16,6 +16,7 @@ from types import FrameType
 
 from ntmlib.sweeps import cells as processes
 from ntmlib.sweeps.cells import Outcome, read_outcome
+from ntmlib.sweeps.pace import Pace, Running
 from ntmlib.sweeps.plan import Cell
 from ntmlib.sweeps.progress import SweepProgress, SweepWatch
 from ntmlib.training import RunRefused
@@ -99,6 +100,7 @@ class _Job:
 
     def __init__(self, cell: Cell, attempt: int, folder: Path, news: "queue.SimpleQueue[_Job | None]") -> None:
         self.cell, self.attempt, self.started = cell, attempt, time.monotonic()
+        self.pace = Pace(cell, folder)
         self.process = processes.start(cell, folder)
 
         def announce() -> None:
@@ -187,6 +189,7 @@ class _Pool:
             return
         statuses = [outcome.status for outcome in self.outcomes.values()]
         wrong = sum(outcome.went_wrong for outcome in self.outcomes.values())
+        cells = tuple(job.pace.look() for job in self.running)
         self.watch(
             SweepProgress(
                 total=len(statuses),
@@ -195,18 +198,27 @@ class _Pool:
                 wrong=wrong,
                 running=tuple(job.cell.name for job in self.running),
                 seconds=time.monotonic() - self.started,
-                seconds_left=self._seconds_left(),
+                seconds_left=self._seconds_left(cells),
                 ended=ended,
+                cells=cells,
+                at_most=not self.times,
             )
         )
 
-    def _seconds_left(self) -> float | None:
-        """Guess from the mean cell so far; a running cell has at least nothing left."""
-        if not self.times:
-            return None
-        mean, now = statistics.fmean(self.times), time.monotonic()
-        left = [max(mean - (now - job.started), 0.0) for job in self.running]
-        return max(sum(left) + mean * len(self.waiting), 0.0) / min(self.jobs, max(len(left) + len(self.waiting), 1))
+    def _seconds_left(self, cells: Sequence[Running]) -> float | None:
+        """Guess from the mean cell so far, or from the rates of the first; a running cell has at least nothing left."""
+        now = time.monotonic()
+        ran = [now - job.started for job in self.running]
+        if self.times:
+            mean = statistics.fmean(self.times)
+            left = [max(mean - seconds, 0.0) for seconds in ran]
+        else:
+            known = [cell.seconds_left for cell in cells if cell.seconds_left is not None]
+            if not known:
+                return None
+            left = [statistics.fmean(known) if cell.seconds_left is None else cell.seconds_left for cell in cells]
+            mean = statistics.fmean(map(sum, zip(ran, left, strict=True)))
+        return (sum(left) + mean * len(self.waiting)) / min(self.jobs, max(len(left) + len(self.waiting), 1))
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:

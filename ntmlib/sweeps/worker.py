@@ -19,7 +19,7 @@ def main() -> int:
     try:
         config = TrainConfig.from_json(sys.stdin.buffer.raw.readline().decode())  # type: ignore[union-attr]
         threading.Thread(target=_leave_with_the_parent, daemon=True).start()
-        run = train(config, sys.argv[1])
+        run = train(config, sys.argv[1], watch=lambda progress: None)  # watched runs show their history meanwhile
     except KeyboardInterrupt:
         return INTERRUPTED
     except Diverged as error:

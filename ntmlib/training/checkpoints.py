@@ -126,14 +126,20 @@ def fingerprint(tensors: Mapping[str, Tensor], about: Mapping[str, Any] | None =
     return digest.hexdigest()
 
 
-def save(folder: Path, update: int, checkpoint: Checkpoint) -> Path:
+def save(folder: Path, update: int, checkpoint: Checkpoint, first: Callable[[], object] | None = None) -> Path:
     """Write the checkpoint of an update; when it is durable, remove all but the last two.
+
+    Args:
+        folder: where the checkpoints are.
+        update: names the file.
+        checkpoint: what to write.
+        first: makes durable what the checkpoint counts on; see ``write_durably``.
 
     Raises:
         OSError: it could not be written; earlier checkpoints are as they were.
     """
     path = folder / f"update-{update:09d}.safetensors"
-    write_durably(path, pack(checkpoint))
+    write_durably(path, pack(checkpoint), first)
     for old in paths(folder)[KEEP:]:
         old.unlink(missing_ok=True)
     return path

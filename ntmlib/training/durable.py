@@ -2,13 +2,20 @@
 
 import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 TEMPORARY = ".tmp"
 
 
-def write_durably(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes, first: Callable[[], object] | None = None) -> None:
     """Replace a file: temporary file in the same folder, fsync, rename, fsync of the folder.
+
+    Args:
+        path: the file.
+        data: what it shall hold.
+        first: makes durable what must be so before the file has its name. It is called when the bytes have been
+            handed over and not been waited for yet: the disk then takes all of it at once.
 
     Raises:
         OSError: the disk is full or fails; the message names the file and the bytes needed,
@@ -16,19 +23,34 @@ def write_durably(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+        with _named(path, data):
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-            os.fsync(handle)
+            with _named(path, data):
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(handle, rest) :]
+            if first is not None:
+                first()
+            with _named(path, data):
+                os.fsync(handle)
         finally:
             os.close(handle)
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except OSError as error:
+        with _named(path, data):
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+    except OSError:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def _named(path: Path, data: bytes) -> Iterator[None]:
+    """Let an error of the disk say which file it was about, and how large that is."""
+    try:
+        yield
+    except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(error.errno, f"{reason} while writing {len(data):,} bytes to {path}") from error
 

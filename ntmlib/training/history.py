@@ -47,6 +47,7 @@ class History:
         self._columns: dict[str, list[Number]] = {name: [] for name in columns}
         self._file: BinaryIO | None = None
         self._path: Path | None = None
+        self._durable = False  # whether all rows are, in the file
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,6 +76,7 @@ class History:
         for column, value in zip(self._columns.values(), row, strict=True):
             column.append(value)
         if self._file is not None:
+            self._durable = False
             with self._named():
                 self._file.write(_line(row))
 
@@ -124,7 +126,7 @@ class History:
         if len(kept) < keep:
             raise ValueError(f"{path} must have at least {keep} bytes to go on from here; it has {len(kept)}")
         self._parse(kept, path)
-        self._path = path
+        self._path, self._durable = path, False
         self._file = open(path, "r+b" if keep else "w+b")  # noqa: SIM115  # stays open for the length of the run
         with self._named():
             if not keep:
@@ -132,14 +134,22 @@ class History:
             self._file.truncate(len(kept))
             self._file.seek(0, os.SEEK_END)
 
-    def sync(self) -> int:
-        """Make all rows so far durable; return the size of the file in bytes."""
+    def size(self) -> int:
+        """Let other processes see all rows so far; return the size of the file in bytes."""
         if self._file is None:
             return 0
         with self._named():
             self._file.flush()
-            os.fsync(self._file.fileno())
             return self._file.tell()
+
+    def sync(self) -> None:
+        """Make all rows so far durable."""
+        if self._file is None or self._durable:
+            return
+        with self._named():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._durable = True
 
     def flush(self) -> None:
         """Let other processes see all rows so far."""

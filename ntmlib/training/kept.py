@@ -6,6 +6,7 @@ A kept run is a folder with ``config.json``, ``history.csv``, ``evaluations.csv`
 
 import hashlib
 import os
+import warnings
 from pathlib import Path
 
 import torch
@@ -25,6 +26,9 @@ WEIGHTS, CHECKSUMS = "weights.safetensors", "SHA256SUMS"
 
 def load_run(directory: str | os.PathLike[str]) -> Run:
     """Read a run without changing anything: a finished one, an unfinished one, or one kept by ``export_run``.
+
+    One that went on with other versions or on another machine than it began with comes with a warning, which a report
+    shows: nobody can get its numbers again.
 
     Raises:
         RunRefused: the folder holds no run.
@@ -50,7 +54,13 @@ def load_run(directory: str | os.PathLike[str]) -> Run:
     trainer.history = History.read(folder / folders.HISTORY, size=history_bytes)
     if (folder / folders.EVALUATIONS).exists():
         trainer.evaluations = History.read(folder / folders.EVALUATIONS, EVALUATIONS, size=evaluations_bytes)
-    return as_run(trainer, stored_result(folder) or {"status": "interrupted"}, folder)
+    result = stored_result(folder) or {"status": "interrupted"}
+    if not result.get("exact", True):
+        warnings.warn(
+            f"not exact: the run in {folder} went on with other versions, or on another machine, than it began with",
+            stacklevel=2,
+        )
+    return as_run(trainer, result, folder)
 
 
 def _take_weights(trainer: Trainer, checkpoint: Checkpoint) -> None:

@@ -290,7 +290,10 @@ class Trainer:
         return self.model
 
     def checkpoint(self) -> Checkpoint:
-        """Return all of the run's state; rows of the history are made durable first and only counted in it."""
+        """Return all of the run's state.
+
+        Rows of the histories are only counted in it: whoever keeps it makes them durable first (``sync_rows``).
+        """
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optim/{name}": value for name, value in optimizers.state_tensors(self.optimizer).items()}
         tensors |= self.drawing.tensors()
@@ -310,10 +313,15 @@ class Trainer:
             "skipped": self.skipped,
             "progress_at": self.progress_at,
             "best": self.best and [self.best.update, self.best.bits_per_bit],
-            "history_bytes": self.history.sync(),
-            "evaluations_bytes": self.evaluations.sync(),
+            "history_bytes": self.history.size(),
+            "evaluations_bytes": self.evaluations.size(),
         }
         return Checkpoint(tensors, state)
+
+    def sync_rows(self) -> None:
+        """Make the rows of both histories durable."""
+        self.history.sync()
+        self.evaluations.sync()
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint, but for the histories.

@@ -177,7 +177,7 @@ def _training_in(
     def keep() -> None:
         checkpoint = trainer.checkpoint()
         state = {**checkpoint.state, "environment": now, "exact": exact}
-        save(folder / CHECKPOINTS, trainer.update, Checkpoint(checkpoint.tensors, state))
+        save(folder / CHECKPOINTS, trainer.update, Checkpoint(checkpoint.tensors, state), trainer.sync_rows)
 
     try:
         if load_latest(folder / CHECKPOINTS, restore) is None:

@@ -45,6 +45,7 @@ class Job:
         self.task, self.cell, self.of, self._commit = task, 0, 0, commit
         self.started, self.started_at = time.monotonic(), now()
         self._kernel: int | None = None
+        self._reason = ""
         self._news = news
         task.folder.mkdir(parents=True)
         message = {
@@ -86,6 +87,7 @@ class Job:
         """Take note of what the worker says."""
         self._kernel = event.get("kernel", self._kernel)
         self.cell, self.of = event.get("cell", self.cell), event.get("of", self.of)
+        self._reason = event.get("reason", self._reason)
 
     def stop(self) -> None:
         """End kernel and worker at once. What they were writing is in the temporary folder only."""
@@ -119,7 +121,8 @@ class Job:
         from ntmlib.workbook.worker import clean
 
         last = (self.task.folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        reason = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        why = self._reason or (last[-1] if last else "")
         notebook = nbformat.read(self.task.notebook, as_version=4)
         with contextlib.suppress(OSError, ValueError):
             notebook = nbformat.read(self.task.folder / NOTEBOOK, as_version=4)
@@ -133,7 +136,7 @@ class Job:
             commit=self._commit,
             versions=installed_versions(),
             failed_cell=self.cell,
-            error=f"the process that ran the notebook {reason}" + (f": {last[-1]}" if last else ""),
+            error=f"the process that ran the notebook {how}" + (f": {why}" if why else ""),
             **export.read_story(notebook),
         )
         nbformat.write(notebook, self.task.folder / NOTEBOOK)

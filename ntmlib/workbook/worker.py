@@ -245,7 +245,11 @@ def main() -> None:
 
     task = json.loads(sys.stdin.buffer.raw.readline())  # type: ignore[union-attr]
     threading.Thread(target=leave_with_the_parent, daemon=True).start()
-    announce(finished=work(task, announce).status)
+    try:
+        announce(finished=work(task, announce).status)
+    except OSError as error:  # a full disk has no room for a traceback in the log either
+        announce(reason=f"OSError: {error}")
+        raise
 
 
 def kill_group(pid: int | None) -> None:

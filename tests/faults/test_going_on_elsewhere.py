@@ -1,14 +1,18 @@
 """A run that goes on with anything else than it began with: refused, or said and recorded for good, never silent."""
 
 import dataclasses
+import json
 import shutil
 import warnings
 
 import pytest
+from synthetic_notebooks import write_notebook
 from trials import TINY
 
+from ntmlib.sweeps import Cell, read_summary, summarize, summary_table, write_summary
 from ntmlib.training import RunRefused, TrainConfig, load_run, runs, train
 from ntmlib.training import environment as surroundings
+from ntmlib.workbook.report import run_report
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "threads"]
 OTHER = {
@@ -62,7 +66,10 @@ def is_exact(folder) -> tuple[bool, int]:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         result = train(TINY, folder).result
-    assert load_run(folder).result["exact"] == result["exact"]
+    with warnings.catch_warnings(record=True) as read:
+        warnings.simplefilter("always")
+        assert load_run(folder).result["exact"] == result["exact"]
+    assert len(read) == (not result["exact"]), "whoever reads it is told as well"
     return result["exact"], len(said)
 
 
@@ -99,6 +106,28 @@ def test_another_setting_is_refused_by_its_name(run, name):
     with pytest.raises(RunRefused, match=r"holds another run: .* has "):
         train(TINY.replace(**changes), run)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_report_that_reads_such_a_run_shows_it(run, tmp_path):
+    result = train(TINY, run).result
+    other = shutil.copytree(run, tmp_path / "elsewhere")
+    (other / "result.json").write_text(json.dumps({**result, "exact": False}))
+    read = f"import ntmlib\nfor name in {[str(run), str(other)]}:\n    print(ntmlib.load_run(name).result['status'])"
+    notebooks = write_notebook(tmp_path / "notebooks", "01-a", read).parent
+    assert run_report(out=tmp_path / "reports", notebooks=notebooks) == 0
+    page = (tmp_path / "reports" / "01-a.html").read_text("utf-8")
+    assert page.count("not exact: the run in") == page.count(f"not exact: the run in {other} ") == 1
+
+
+def test_tables_of_sweeps_show_it(run, tmp_path):
+    cell = Cell("run", TINY, {})
+    result = dict(train(TINY, run).result)
+    remarks = []
+    for exact in (True, False):
+        (run / "result.json").write_text(json.dumps({**result, "exact": exact}))
+        write_summary(summarize([cell], tmp_path), tmp_path)
+        remarks.append(summary_table(read_summary(tmp_path))[1][0][-1])
+    assert remarks == ["", "not exact: it went on with other versions, or on another machine"]
 
 
 def test_a_difference_that_nobody_looks_for_would_be_caught(run, monkeypatch):

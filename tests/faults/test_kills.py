@@ -16,7 +16,9 @@ from ntmlib.training import TrainConfig
 from ntmlib.training.checkpoints import fingerprint, paths, unpack
 
 pytestmark = pytest.mark.slow
-KILLS = amount("NTM_FAULT_KILLS", 8)  # of each kind of run
+KILLS = amount("NTM_FAULT_KILLS", 4)  # of each kind of run
+ENOUGH = 25  # kills of a kind after which it can be asked how many of them struck in a save
+LONG_SAVE = 0.004  # seconds
 Live = Callable[..., dict[str, Any]]
 
 
@@ -52,22 +54,51 @@ def outcome(folder: Path) -> tuple[Any, ...]:
     return fingerprint(checkpoint.tensors), state, history, (folder / "evaluations.csv").read_text(), weights
 
 
-@pytest.mark.parametrize("config", [TINY, TINY_LSTM.replace(mixed_lengths=True)], ids=["ntm", "lstm"])
-@pytest.mark.parametrize("every", [1, 5])
-def test_random_kills_change_nothing(live, tmp_path, config, every):
-    config = config.replace(checkpoint_every=every, max_updates=40)
+TASKS = {
+    "copy": {},
+    "recall": {
+        "task": "associative_recall",
+        "task_options": {"max_length": 3, "min_length": 2, "item_vectors": 2, "bits": 2},
+        "curriculum_start": 2,
+        "curriculum_window": 3,
+    },
+}
+KINDS = {
+    f"{controller}-{task}-{every}": TINY.replace(
+        model_options={**TINY.model_options, "controller": controller}, checkpoint_every=every, **changes
+    )
+    for controller in ("feedforward", "lstm")
+    for task, changes in TASKS.items()
+    for every in (1, 10)
+}
+KINDS["baseline-copy-5"] = TINY_LSTM.replace(mixed_lengths=True, checkpoint_every=5)
+
+
+def death(draw: random.Random, number: int, life: float, config: TrainConfig) -> dict[str, float]:
+    """Draw when to die: every other time at any moment of the life, else soon after a save has begun."""
+    if number % 2:
+        return {"save": draw.randint(1, 30 // config.checkpoint_every), "after": draw.uniform(0, LONG_SAVE)}
+    return {"after": draw.uniform(0.05, 0.9) * life}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_kills_change_nothing(live, tmp_path, kind):
+    config = KINDS[kind].replace(max_updates=40)
     start = time.perf_counter()
     assert live(tmp_path / "whole", config) == {"killed": False, "code": 0}
     life = time.perf_counter() - start
-    draw = random.Random(every)
-    kills = run = 0
+    draw = random.Random(kind)
+    kills = saving = run = 0
     while kills < KILLS:
         run += 1
         folder = tmp_path / str(run)
-        while (end := live(folder, config, after=draw.uniform(0.05, 0.9) * life))["killed"]:
+        while (end := live(folder, config, **death(draw, kills, life, config)))["killed"]:
             kills += 1
+            saving += end["saving"]
         assert end["code"] == 0
         assert outcome(folder) == outcome(tmp_path / "whole")
+    print(f"{kind}: {kills} kills, {saving} of them in a save")
+    assert kills < ENOUGH or saving >= kills // 8
 
 
 def test_a_kill_at_any_file_system_call_changes_nothing(live, tmp_path):
