@@ -12,7 +12,8 @@ import pytest
 from stand_in_cells import SOLVED, lives, stand_ins
 from tiny_run import tiny
 
-from ntmlib.sweeps import Cell, cells, read_outcome, run_sweep, summarize, write_summary
+from ntmlib.cluster import errand
+from ntmlib.sweeps import Cell, read_outcome, run_sweep, summarize, write_summary
 from ntmlib.training import RunRefused
 
 CELLS = tuple(Cell(f"seed-{seed}", tiny(seed=seed), {}) for seed in (1, 2, 3))
@@ -170,7 +171,7 @@ def test_the_time_left_is_the_mean_of_the_cells_so_far_shared_by_the_jobs(tmp_pa
 
 def test_a_cell_computes_with_one_thread_whatever_the_user_set(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    given = cells.environment()
+    given = errand.environment()
     assert {given[f"{name}_NUM_THREADS"] for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")} == {"1"}
 
 
