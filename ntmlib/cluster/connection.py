@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from ntmlib.cluster import errand
 
 SECONDS_TO_ANSWER = 5.0
 MOST_STARTS = 3
+LOOPBACK_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # with 0, on Linux too
+# A grammar of addresses. Jupyter brings it along; jsonschema, which every process of Ray imports, takes it where it is,
+# and it takes longer to import than all of Ray.
+SLOW_TO_IMPORT = "rfc3987_syntax"
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,14 @@ class Connection:
         return self
 
     def _start_our_own(self) -> None:
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on Linux too: every socket on 127.0.0.1
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one that all may read
+        os.environ[LOOPBACK_ONLY] = "0"
+        if "RAY_AUTH_TOKEN_PATH" not in os.environ:  # else Ray writes a token to a file that all may read
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ["PYTHONPATH"] = errand.environment().get("PYTHONPATH", "")
+        self._folder = tempfile.mkdtemp(prefix="ntm-ray-")  # for our eyes only, unlike the /tmp/ray of all
+        leave_out_the_slow(Path(self._folder))
         import ray
 
-        self._folder = tempfile.mkdtemp(prefix="ntm-ray-")  # for our eyes only, unlike the /tmp/ray of all
         try:
             for attempt in range(1, MOST_STARTS + 1):
                 try:
@@ -94,7 +101,7 @@ class Connection:
                         include_dashboard=False,
                         log_to_driver=False,
                         logging_level=logging.ERROR,
-                        _temp_dir=self._folder,
+                        _temp_dir=f"{self._folder}/ray",
                     )
                     break
                 except Exception as error:
@@ -109,10 +116,13 @@ class Connection:
     def _join(self, address: str) -> None:
         if address != "auto":
             host, _, port = address.rpartition(":")
+            host = host.strip("[]")
             try:
-                socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
+                socket.create_connection((host, int(port)), SECONDS_TO_ANSWER).close()
             except OSError as error:
                 raise ConnectionError(f"no cluster answers at {address}: {error.strerror or error}") from error
+            if host in ("localhost", "::1") or host.startswith("127."):
+                os.environ[LOOPBACK_ONLY] = "0"  # else Ray takes the address of this computer instead
         import ray
 
         try:
@@ -189,6 +199,17 @@ class Submitted:
     def kill(self) -> None:
         """End it at once."""
         self._ray.cancel(self._reference, force=True)
+
+
+def leave_out_the_slow(folder: Path) -> None:
+    """Let this process and those it starts import Ray in a third of the time, see ``SLOW_TO_IMPORT``.
+
+    Args:
+        folder: for a module that says it is not there; Ray's processes find it first.
+    """
+    sys.modules.setdefault(SLOW_TO_IMPORT, None)  # type: ignore[arg-type]  # which is how one says so
+    (folder / f"{SLOW_TO_IMPORT}.py").write_text('raise ImportError("left out")\n', "utf-8")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
 
 
 def _check(address: str) -> None:
