@@ -1,15 +1,17 @@
 """A connection to Ray: to a cluster that is there, or to one of our own on this computer that nobody else can reach."""
 
+import contextlib
 import importlib.util
 import logging
 import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from ntmlib.cluster import errand
 
 SECONDS_TO_ANSWER = 5.0
-MOST_STARTS = 3
+MOST_STARTS = 5
 LOOPBACK_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # with 0, on Linux too
 # A grammar of addresses. Jupyter brings it along; jsonschema, which every process of Ray imports, takes it where it is,
 # and it takes longer to import than all of Ray.
@@ -92,6 +94,7 @@ class Connection:
 
         try:
             for attempt in range(1, MOST_STARTS + 1):
+                before = children()
                 try:
                     ray.init(
                         "local",
@@ -105,6 +108,7 @@ class Connection:
                     )
                     break
                 except Exception as error:
+                    end(children() - before)
                     # Ray's processes have half a minute to find each other, which a busy computer may exceed.
                     if attempt == MOST_STARTS or "timed out during startup" not in str(error):
                         raise ConnectionError(f"Ray does not start here: {_first_line(error)}") from error
@@ -199,6 +203,19 @@ class Submitted:
     def kill(self) -> None:
         """End it at once."""
         self._ray.cancel(self._reference, force=True)
+
+
+def children() -> set[int]:
+    """Return the processes that this one has started and that are there; none where the system has no /proc."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for found in lists for pid in found.read_text().split()}
+
+
+def end(pids: Iterable[int]) -> None:
+    """End processes at once: those of a Ray that did not start, which would be in the way of the next."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def leave_out_the_slow(folder: Path) -> None:

@@ -11,17 +11,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from ntmlib.cluster.connection import leave_out_the_slow
+from ntmlib.cluster.connection import children, end, leave_out_the_slow
 
-MOST_STARTS = 3
+MOST_STARTS = 5
 
 
 def add(cluster, **more):
     """Start a node; a busy computer may need more than one try, because Ray waits for half a minute only."""
     for attempt in range(1, MOST_STARTS + 1):
+        before = children()
         try:
             return cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1", object_store_memory=80_000_000, **more)
         except Exception as error:
+            end(children() - before)
             print(f"{time.monotonic():.0f}: try {attempt}: {error}", file=sys.stderr)
             if attempt == MOST_STARTS:
                 raise
