@@ -201,3 +201,15 @@ def test_a_request_to_stop_reaches_the_process_and_leaves_the_handlers_as_they_w
     before = signal.getsignal(signal.SIGINT)
     assert run_errand(tmp_path)[0] == 130
     assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs Linux's /proc")
+def test_what_a_failed_start_left_behind_is_ended_and_nothing_else():
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(sleep) as older:
+        before = connection.children()
+        with subprocess.Popen(sleep) as left:
+            connection.end(connection.children() - before)
+            assert left.wait(timeout=30) == -signal.SIGKILL
+        assert older.poll() is None
+        older.kill()

@@ -85,6 +85,7 @@ class Connection:
 
     def _start_our_own(self) -> None:
         os.environ[LOOPBACK_ONLY] = "0"
+        os.environ.setdefault("RAY_worker_niceness", "0")  # as in the local pool; with 15 everything else comes first
         if "RAY_AUTH_TOKEN_PATH" not in os.environ:  # else Ray writes a token to a file that all may read
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ["PYTHONPATH"] = errand.environment().get("PYTHONPATH", "")
@@ -207,8 +208,12 @@ class Submitted:
 
 def children() -> set[int]:
     """Return the processes that this one has started and that are there; none where the system has no /proc."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for found in lists for pid in found.read_text().split()}
+    mine, found = str(os.getpid()), set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            if stat.read_text("utf-8", "replace").rpartition(")")[2].split()[1] == mine:
+                found.add(int(stat.parent.name))
+    return found
 
 
 def end(pids: Iterable[int]) -> None:
