@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ntmlib import __version__
 
@@ -210,6 +210,8 @@ def sweep(arguments: list[str]) -> int:
     def options(
         file: tyro.conf.Positional[Path],
         out: Path | None = None,
+        engine: Literal["local", "ray"] = "local",
+        address: str | None = None,
         jobs: int | None = None,
         keep: Path | None = None,
         dry_run: bool = False,
@@ -217,9 +219,11 @@ def sweep(arguments: list[str]) -> int:
         """Train the many runs a file names, side by side; the same command again trains only what is missing.
 
         Args:
-            file: the sweep in TOML: name, task, preset, seeds, and tables config and grid of what to change.
+            file: the sweep in TOML: name, task, preset, seeds, tables config and grid of what to change, resources.
             out: folder of the sweep, one folder per run in it (default: runs/NAME).
-            jobs: runs trained at the same time, at least 1 (default: cores this process may use).
+            engine: where runs are trained: local, in processes of this computer; ray, on a cluster (docs/scaling.md).
+            address: HOST:PORT of the head of a Ray cluster, or auto (default: a cluster of this computer only).
+            jobs: runs trained at the same time, at least 1 (default: cores this process may use; on a cluster all).
             keep: folder for what is worth keeping: tables of every seed, curves, answers, the middle seed's weights.
             dry_run: print the table of runs and what they will cost, by a few updates of each; touch nothing.
         """

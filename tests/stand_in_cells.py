@@ -1,6 +1,5 @@
 """Processes that stand in for the cells of a sweep: they end, die or hang at once instead of training."""
 
-import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +44,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Callable[..., No
     def behave(text: str = "end('solved')") -> None:
         script = folder / "stand_in.py"
         script.write_text(f"SOLVED = {SOLVED}" + STAND_IN + textwrap.dedent(text))
-        monkeypatch.setattr(cells, "WORKER", (sys.executable, str(script)))
+        monkeypatch.setattr(cells, "WORKER", (str(script),))
 
     return behave
 

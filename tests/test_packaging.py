@@ -124,6 +124,7 @@ def test_every_package_ntmlib_imports_is_declared():
                 imported.add(node.module.split(".")[0])
     foreign = imported - set(sys.stdlib_module_names) - {"ntmlib"}
     foreign -= {"triton"}  # torch's CUDA build brings it along, and only an engine for CUDA uses it
+    declared |= {Requirement(text).name for text in PROJECT["project"]["optional-dependencies"]["cluster"]}
     sold_as = {"PIL": "pillow"}  # the few packages whose import name differs
     assert {canonicalize_name(sold_as.get(name, name)) for name in foreign} - declared == set()
 

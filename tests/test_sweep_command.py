@@ -74,7 +74,8 @@ def test_without_a_terminal_every_finished_cell_is_one_line(here, stand_in, caps
         (["mine.toml", "--jobs", "0"], "jobs must be a whole number from 1 to 1024; got 0"),
         (["mine.toml", "--out", "mine.toml"], "must be a folder that can be written to"),
         (["mine.toml", "--jobs", "0", "--dry-run"], "jobs must be a whole number"),
-        (["mine.toml", "--engine", "ray"], "--engine"),
+        (["mine.toml", "--engine", "dask"], "--engine"),
+        (["mine.toml", "--address", "127.0.0.1:6379"], "address is for --engine ray; got '127.0.0.1:6379' for local"),
     ],
 )
 def test_what_the_command_refuses_leaves_everything_as_it_was(here, capsys, arguments, message):

@@ -6,15 +6,15 @@ lives; a cell that failed for good leaves it behind as ``<cell name>.failed.txt`
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ntmlib.cluster import errand
+from ntmlib.cluster.connection import Ending
 from ntmlib.sweeps.plan import Cell
 from ntmlib.training import Diverged, RunRefused
 from ntmlib.training.durable import write_durably
@@ -24,7 +24,7 @@ from ntmlib.training.runs import stored_config
 DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130  # how the process of a cell ends, as `ntm train` does
 LOGS = "logs"
 # -P: a torch.py in the user's working folder is nobody's torch
-WORKER = (sys.executable, "-P", "-m", "ntmlib.sweeps.worker")
+WORKER = ("-P", "-m", "ntmlib.sweeps.worker")
 
 
 @dataclass(frozen=True)
@@ -87,39 +87,28 @@ def _compare(cell: Cell, folder: Path) -> None:
             raise RunRefused(f"directory holds another run: {folder} has {name} {there[name]!r}, not {here[name]!r}")
 
 
-def start(cell: Cell, directory: Path) -> subprocess.Popen[bytes]:
-    """Start the process of a cell.
-
-    Its standard input stays open: when that closes, the process ends, so that none outlives whoever started it. It
-    has a session of its own, so that Ctrl-C in a terminal reaches only us.
-    """
+def prepare(cell: Cell, directory: Path) -> tuple[tuple[str, ...], bytes, str]:
+    """Make ready for the process of a cell, and say what it is started with, see ``errand.start``."""
     (directory / LOGS).mkdir(parents=True, exist_ok=True)
     _failed_log(cell, directory).unlink(missing_ok=True)
-    with open(_log(cell, directory), "wb") as log:
-        process = subprocess.Popen(
-            [*WORKER, str((directory / cell.name).absolute())],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            env=environment(),
-            start_new_session=True,
-        )
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # it died at once; its status says so
-        process.stdin.write(json.dumps(cell.config.to_dict()).encode() + b"\n")
-        process.stdin.flush()
-    return process
+    _log(cell, directory).unlink(missing_ok=True)
+    folder = str((directory / cell.name).absolute())
+    return (*WORKER, folder), json.dumps(cell.config.to_dict()).encode(), str(_log(cell, directory).absolute())
 
 
-def finish(cell: Cell, directory: Path, process: subprocess.Popen[bytes]) -> Outcome:
+def start(cell: Cell, directory: Path) -> subprocess.Popen[bytes]:
+    """Start the process of a cell on this computer."""
+    return errand.start(*prepare(cell, directory))
+
+
+def finish(cell: Cell, directory: Path, ending: Ending) -> Outcome:
     """Say how a cell stands whose process has ended; the log of one that failed stays."""
-    close(process)
     with contextlib.suppress(RunRefused):  # somebody changed the folder meanwhile: the others go on
         outcome = read_outcome(cell, directory)
         if outcome.ended:
-            _log(cell, directory).unlink(missing_ok=True)
+            forget(cell, directory)
             return outcome
-    return Outcome(cell.name, "failed", error=_reason(process.returncode, _log(cell, directory)))
+    return Outcome(cell.name, "failed", error=_reason(ending, _log(cell, directory)))
 
 
 def give_up(outcome: Outcome, cell: Cell, directory: Path) -> None:
@@ -129,28 +118,9 @@ def give_up(outcome: Outcome, cell: Cell, directory: Path) -> None:
     _log(cell, directory).unlink(missing_ok=True)
 
 
-def forget(cell: Cell, directory: Path, process: subprocess.Popen[bytes]) -> None:
-    """Put away the log of a cell that was stopped: it is neither done nor failed."""
-    close(process)
+def forget(cell: Cell, directory: Path) -> None:
+    """Put away the log of a cell that is at its end, or was stopped and is neither done nor failed."""
     _log(cell, directory).unlink(missing_ok=True)
-
-
-def close(process: subprocess.Popen[bytes]) -> None:
-    """Close our end of a process's standard input."""
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-
-
-def environment() -> dict[str, str]:
-    """The environment of a cell: one thread, whatever library asks, and the ntmlib that is running now."""
-    mine = dict(os.environ)
-    for name in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
-        mine[f"{name}_NUM_THREADS"] = "1"
-    home = Path(__file__).resolve().parents[2]
-    if home.name != "site-packages":  # a checkout
-        mine["PYTHONPATH"] = os.pathsep.join(filter(None, [str(home), mine.get("PYTHONPATH", "")]))
-    return mine
 
 
 def _log(cell: Cell, directory: Path) -> Path:
@@ -161,8 +131,11 @@ def _failed_log(cell: Cell, directory: Path) -> Path:
     return directory / LOGS / f"{cell.name}.failed.txt"
 
 
-def _reason(code: int, log: Path) -> str:
+def _reason(ending: Ending, log: Path) -> str:
     """Say in one line why a process ended before its run did."""
+    code = ending.code
+    if code is None or ending.reason:
+        return f"the process failed: {ending.reason}"
     if code < 0:
         with contextlib.suppress(ValueError):
             return f"the process was killed by {signal.Signals(-code).name}"

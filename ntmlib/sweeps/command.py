@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ntmlib.sweeps.cells import Outcome
+from ntmlib.sweeps.engines import Engine, Local, Ray
 from ntmlib.sweeps.estimate import estimate
 from ntmlib.sweeps.keep import keep_sweep
-from ntmlib.sweeps.local import run_sweep, survey, usable_cores
+from ntmlib.sweeps.local import MOST_JOBS, run_sweep, survey, usable_cores
 from ntmlib.sweeps.plan import Sweep, read_sweep
 from ntmlib.sweeps.progress import describe, narrate
 from ntmlib.sweeps.summary import summarize, write_summary
@@ -19,14 +20,23 @@ DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 def run_command(
-    file: Path, *, out: Path | None = None, jobs: int | None = None, keep: Path | None = None, dry_run: bool = False
+    file: Path,
+    *,
+    out: Path | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    jobs: int | None = None,
+    keep: Path | None = None,
+    dry_run: bool = False,
 ) -> int:
     """Run the sweep that a file describes.
 
     Args:
         file: the sweep, in TOML.
         out: folder of the sweep; by default ``runs/`` and the sweep's name.
-        jobs: cells trained at the same time; by default as many as there are cores.
+        engine: "local" for processes of this computer, "ray" for tasks on a cluster.
+        address: of the cluster, for "ray"; one of our own on this computer without.
+        jobs: cells trained at the same time; by default as many as there is room for.
         keep: folder to write what is worth keeping; nothing is kept without one.
         dry_run: only print the table of cells, and an estimate of what they cost.
 
@@ -38,7 +48,11 @@ def run_command(
     try:
         sweep = read_sweep(file)
         folder = out or Path("runs", sweep.name)
-        jobs = usable_cores() if jobs is None else jobs
+        if address is not None and engine != "ray":
+            raise ValueError(f"address is for --engine ray; got {address!r} for {engine}")
+        if jobs is None:  # a cluster queues what it has no room for, and may grow
+            jobs = sweep.resources.at_once(usable_cores()) if address is None else MOST_JOBS
+        place = Ray(address, resources=sweep.resources, cpus=usable_cores()) if engine == "ray" else Local()
         if dry_run:
             outcomes = survey(sweep.cells, folder, jobs=jobs)
             _print_table(sweep, folder, outcomes, jobs)
@@ -48,7 +62,7 @@ def run_command(
                 )
                 print("\n".join(cost.lines()))
             return DONE
-        status = _run(sweep, folder, jobs)
+        status = _run(sweep, folder, jobs, place)
         if keep is not None and status in (DONE, FAILED):
             return _keep(file, sweep, folder, keep, status)
         return status
@@ -60,10 +74,10 @@ def run_command(
         return FAILED
 
 
-def _run(sweep: Sweep, folder: Path, jobs: int) -> int:
+def _run(sweep: Sweep, folder: Path, jobs: int, engine: Engine) -> int:
     """Train, write the table, and name what went wrong."""
     try:
-        outcomes = run_sweep(sweep.cells, folder, jobs=jobs, watch=narrate(), retries=sweep.retries)
+        outcomes = run_sweep(sweep.cells, folder, jobs=jobs, watch=narrate(), retries=sweep.retries, engine=engine)
     except KeyboardInterrupt:
         if folder.is_dir():
             write_summary(summarize(sweep.cells, folder), folder)

@@ -1,21 +1,22 @@
-"""The pool of this machine: so many cells side by side, each in a process of its own, and none outlives this one."""
+"""The pool: so many cells side by side, each in a process of its own, and none outlives this one."""
 
 import math
 import os
 import queue
 import signal
 import statistics
-import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from ntmlib.cluster.connection import Ending
 from ntmlib.sweeps import cells as processes
 from ntmlib.sweeps.cells import Outcome, read_outcome
+from ntmlib.sweeps.engines import Engine, Local, Work
 from ntmlib.sweeps.pace import Pace, Running
 from ntmlib.sweeps.plan import Cell
 from ntmlib.sweeps.progress import SweepProgress, SweepWatch
@@ -24,6 +25,7 @@ from ntmlib.training import RunRefused
 MOST_JOBS = 1024
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_AFTER_TERMINATE = 3.0
+MOST_LOSSES = 10  # of one cell, before it is suspected of taking its nodes along
 
 
 def usable_cores() -> int:
@@ -59,6 +61,7 @@ def run_sweep(
     watch: SweepWatch | None = None,
     retries: int = 1,
     grace: float = 10.0,
+    engine: Engine | None = None,
 ) -> tuple[Outcome, ...]:
     """Train the cells of a sweep that are not at their end yet, and go on with those that were interrupted.
 
@@ -68,16 +71,19 @@ def run_sweep(
     Args:
         cells: what to train.
         directory: folder of the sweep; each cell has a folder of its own in it.
-        jobs: cells trained at the same time, 1 to 1024; more than there are cores gains nothing.
+        jobs: cells asked for at the same time, 1 to 1024; more than there is room for gain nothing.
         watch: called about once a second and whenever a cell has ended.
-        retries: how often a cell is tried again after its process died.
+        retries: how often a cell is tried again after its process died. One that was lost with its node is tried again
+            without counting that, ten times at most.
         grace: seconds that cells have to stop by themselves.
+        engine: where the cells run; this computer by default.
 
     Returns:
         How each cell ended, in the order of the cells.
 
     Raises:
         ValueError: see ``survey``; nothing was changed.
+        OSError: the cluster cannot be reached.
         KeyboardInterrupt: it was interrupted, and all processes have ended.
     """
     folder = Path(directory)
@@ -86,28 +92,46 @@ def run_sweep(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunRefused(f"directory cannot be written to: {folder}: {error.strerror or error}") from error
-    pool = _Pool(folder, outcomes, [cell for cell in cells if not outcomes[cell.name].ended], jobs, retries, watch)
-    with _stop_signals(pool.news):
-        try:
-            pool.work()
-        finally:
-            pool.stop(grace)
+    todo = [cell for cell in cells if not outcomes[cell.name].ended]
+    with engine if engine is not None and todo else Local() as place:  # no cluster for nothing
+        pool = _Pool(folder, outcomes, todo, jobs, retries, watch, place)
+        with _stop_signals(pool.news):
+            try:
+                pool.work()
+            finally:
+                pool.stop(grace)
     return tuple(outcomes[cell.name] for cell in cells)
 
 
 class _Job:
-    """A cell whose process is running; it announces itself in the news when that has ended."""
+    """A cell whose process was asked for; it announces itself in the news when that has ended."""
 
-    def __init__(self, cell: Cell, attempt: int, folder: Path, news: "queue.SimpleQueue[_Job | None]") -> None:
-        self.cell, self.attempt, self.started = cell, attempt, time.monotonic()
+    def __init__(
+        self,
+        cell: Cell,
+        attempt: int,
+        losses: int,
+        folder: Path,
+        start: Callable[[], Work],
+        news: "queue.SimpleQueue[_Job | None]",
+    ) -> None:
+        self.cell, self.attempt, self.losses, self.started = cell, attempt, losses, time.monotonic()
         self.pace = Pace(cell, folder)
-        self.process = processes.start(cell, folder)
+        self.work = start()
+        self.ending: Ending | None = None
+        self._begun = False
 
         def announce() -> None:
-            self.process.wait()
+            self.ending = self.work.wait()
             news.put(self)
 
         threading.Thread(target=announce, daemon=True).start()
+
+    def begun(self) -> bool:
+        """Whether the process runs; its time counts from when this was first seen."""
+        if not self._begun and self.work.begun():
+            self._begun, self.started = True, time.monotonic()
+        return self._begun
 
 
 class _Pool:
@@ -121,11 +145,14 @@ class _Pool:
         jobs: int,
         retries: int,
         watch: SweepWatch | None,
+        engine: Engine,
     ) -> None:
         self.news: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()  # jobs that ended; None: please stop
         self.folder, self.outcomes, self.jobs, self.retries, self.watch = folder, outcomes, jobs, retries, watch
-        self.waiting = deque((cell, 1) for cell in todo)
+        self.engine = engine
+        self.waiting = deque((cell, 1, 0) for cell in todo)  # with the number of the attempt, and of losses before
         self.running: list[_Job] = []
+        self.at_once = 1  # most cells seen running side by side
         self.started = time.monotonic()
         self.times: list[float] = []  # seconds that cells took from start to end
         for cell in todo:  # an earlier failure is no news
@@ -136,7 +163,7 @@ class _Pool:
         self._tell()
         while self.waiting or self.running:
             while self.waiting and len(self.running) < self.jobs:
-                self.running.append(_Job(*self.waiting.popleft(), self.folder, self.news))
+                self.running.append(self._start(*self.waiting.popleft()))
             try:
                 job = self.news.get(timeout=SECONDS_BETWEEN_LOOKS)
             except queue.Empty:
@@ -147,12 +174,22 @@ class _Pool:
             self.running.remove(job)
             self._judge(job)
 
+    def _start(self, cell: Cell, attempt: int, losses: int) -> _Job:
+        def start() -> Work:
+            return self.engine.start(cell, self.folder, again=losses > 0)
+
+        return _Job(cell, attempt, losses, self.folder, start, self.news)
+
     def _judge(self, job: _Job) -> None:
         """Take a cell as ended, or put it back in the queue."""
-        cell, code = job.cell, job.process.returncode
-        outcome = processes.finish(cell, self.folder, job.process)
-        if outcome.status == "failed" and code != processes.REFUSED and job.attempt <= self.retries:
-            self.waiting.append((cell, job.attempt + 1))
+        cell, ending = job.cell, job.ending
+        assert ending is not None
+        outcome = processes.finish(cell, self.folder, ending)
+        if outcome.status == "failed" and ending.lost and job.losses < MOST_LOSSES:
+            self.waiting.appendleft((cell, job.attempt, job.losses + 1))
+            return
+        if outcome.status == "failed" and ending.code != processes.REFUSED and job.attempt <= self.retries:
+            self.waiting.append((cell, job.attempt + 1, job.losses))
             return
         if outcome.status == "failed":
             processes.give_up(outcome, cell, self.folder)
@@ -163,12 +200,12 @@ class _Pool:
     def stop(self, grace: float) -> None:
         """End what is running: ask, then insist; the next harder measure at once if we are asked again."""
         for measure, seconds in (
-            (_interrupt, grace),
-            (subprocess.Popen.terminate, SECONDS_AFTER_TERMINATE),
-            (subprocess.Popen.kill, math.inf),
+            ("interrupt", grace),
+            ("terminate", SECONDS_AFTER_TERMINATE),
+            ("kill", math.inf),
         ):
             for job in self.running:
-                measure(job.process)
+                getattr(job.work, measure)()
             self._await_the_end(seconds)
 
     def _await_the_end(self, seconds: float) -> None:
@@ -180,35 +217,41 @@ class _Pool:
                 continue
             if job is not None:
                 self.running.remove(job)
-                processes.forget(job.cell, self.folder, job.process)
+                processes.forget(job.cell, self.folder)
             elif seconds < math.inf:
                 return
 
     def _tell(self, ended: Outcome | None = None) -> None:
         if self.watch is None:
             return
+        begun = [job for job in self.running if job.begun()]
+        running = tuple(job.cell.name for job in begun)
+        self.at_once = max(self.at_once, len(running))
         statuses = [outcome.status for outcome in self.outcomes.values()]
         wrong = sum(outcome.went_wrong for outcome in self.outcomes.values())
-        cells = tuple(job.pace.look() for job in self.running)
+        cells = tuple(job.pace.look() for job in begun)
         self.watch(
             SweepProgress(
                 total=len(statuses),
                 done=len(statuses) - wrong - statuses.count("missing"),
                 solved=statuses.count("solved"),
                 wrong=wrong,
-                running=tuple(job.cell.name for job in self.running),
+                running=running,
                 seconds=time.monotonic() - self.started,
-                seconds_left=self._seconds_left(cells),
+                seconds_left=self._seconds_left(begun, cells),
                 ended=ended,
                 cells=cells,
                 at_most=not self.times,
             )
         )
 
-    def _seconds_left(self, cells: Sequence[Running]) -> float | None:
-        """Guess from the mean cell so far, or from the rates of the first; a running cell has at least nothing left."""
+    def _seconds_left(self, begun: Sequence[_Job], cells: Sequence[Running]) -> float | None:
+        """Guess from the mean cell so far, or from the rates of the first.
+
+        A running cell has at least nothing left, one that waits for room all.
+        """
         now = time.monotonic()
-        ran = [now - job.started for job in self.running]
+        ran = [now - job.started for job in begun]
         if self.times:
             mean = statistics.fmean(self.times)
             left = [max(mean - seconds, 0.0) for seconds in ran]
@@ -218,14 +261,8 @@ class _Pool:
                 return None
             left = [statistics.fmean(known) if cell.seconds_left is None else cell.seconds_left for cell in cells]
             mean = statistics.fmean(map(sum, zip(ran, left, strict=True)))
-        return (sum(left) + mean * len(self.waiting)) / min(self.jobs, max(len(left) + len(self.waiting), 1))
-
-
-def _interrupt(process: subprocess.Popen[bytes]) -> None:
-    if os.name == "nt":
-        process.terminate()
-    else:
-        process.send_signal(signal.SIGINT)
+        left += [mean] * (len(self.waiting) + len(self.running) - len(begun))
+        return sum(left) / min(self.at_once, max(len(left), 1))
 
 
 @contextmanager

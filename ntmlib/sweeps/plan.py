@@ -29,6 +29,7 @@ from types import MappingProxyType
 from typing import Any, get_args, no_type_check
 
 from ntmlib import tasks
+from ntmlib.sweeps.resources import Resources, read_resources
 from ntmlib.training import TrainConfig, presets
 
 MOST_CELLS = 100_000  # a range with a digit too many should be refused, not fill the memory
@@ -80,6 +81,7 @@ class Sweep:
         config: fields to change in all cells. The text "none" stands for None, which TOML cannot say.
         grid: fields with the list of values each of them takes.
         retries: how often a cell is tried again after its process died; one that diverged or was refused is not.
+        resources: what is set aside for each cell; a table of cpus and gpus will do.
 
     Attributes:
         cells: the runs in order, the seeds of one combination next to each other.
@@ -95,6 +97,7 @@ class Sweep:
     config: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, Any] = field(default_factory=dict)
     retries: int = 1
+    resources: Resources = field(default_factory=Resources)
     cells: tuple[Cell, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +108,7 @@ class Sweep:
             )
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or not 0 <= self.retries <= 100:
             raise ValueError(f"retries must be a whole number from 0 to 100; got {self.retries!r}")
+        self._set("resources", read_resources(self.resources))
         for name in ("task", "preset"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be a text; got {getattr(self, name)!r}")

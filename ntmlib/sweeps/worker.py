@@ -16,6 +16,8 @@ from ntmlib.training import Diverged, RunRefused, TrainConfig, train
 def main() -> int:
     """Train one cell and return the exit status, as ``ntm train`` does."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # processes of Ray block it for their children too
     try:
         config = TrainConfig.from_json(sys.stdin.buffer.raw.readline().decode())  # type: ignore[union-attr]
         threading.Thread(target=_leave_with_the_parent, daemon=True).start()

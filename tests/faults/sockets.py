@@ -48,7 +48,8 @@ def listening(pids: set[int]) -> Addresses:
 def readable(address: str) -> str:
     """Turn the hexadecimal words of /proc/net into an address; each word is in the order of the processor."""
     words = [bytes.fromhex(address[start : start + 8])[::-1] for start in range(0, len(address), 8)]
-    return str(ipaddress.ip_address(b"".join(words)))
+    found = ipaddress.ip_address(b"".join(words))
+    return str(getattr(found, "ipv4_mapped", None) or found)  # ::ffff:127.0.0.1 is loopback too
 
 
 def beyond_loopback(addresses: Addresses) -> Addresses:
