@@ -14,7 +14,7 @@ import time
 
 from jupyter_client.manager import KernelManager
 
-SECONDS, TURNS = 10.0, 5
+SECONDS, TURNS = 20.0, 5
 MEASURE = """
 from benchmarks import live_training
 live_training.measure({preset!r}, {seconds}, {turns})

@@ -47,14 +47,14 @@ def trace_of(**sizes) -> Trace:
 # --- how often ---------------------------------------------------------------------------------------------------
 
 
-def test_watching_draws_at_once_then_at_most_twice_a_second_and_always_at_the_end():
+def test_watching_draws_after_a_second_then_at_most_twice_a_second_and_always_at_the_end():
     clock, drawn = Clock(), []
     watch = watch_training(show=lambda picture: drawn.append(clock.now), clock=clock)
     for clock.now in np.arange(0, 2.05, 0.05):
         watch(Progress())
-    assert drawn == pytest.approx([0, 0.5, 1, 1.5, 2])
+    assert drawn == pytest.approx([1, 1.5, 2])
     watch(Progress(finished=True))
-    assert len(drawn) == 6
+    assert len(drawn) == 4
 
 
 def slowly_drawn(seconds: list[float], until: float) -> list[float]:
@@ -74,14 +74,14 @@ def slowly_drawn(seconds: list[float], until: float) -> list[float]:
 
 def test_drawing_takes_no_more_than_its_share_of_the_time_at_a_steady_rate():
     begun = slowly_drawn([0.2], until=60)
-    assert 0.9 * live.SHARE <= 0.2 * len(begun) / 60 <= 1.05 * live.SHARE
-    between = np.diff(begun)
+    assert 0.9 * live.SHARE <= 0.2 * len(begun) / 60 <= live.SHARE
+    between = np.diff(begun[1:])  # the first one came sooner, as nobody knew what it would take
     assert between.max() - between.min() < 0.11  # twice the time between two calls
 
 
 def test_drawings_that_take_a_different_time_each_keep_to_the_same_share():
     begun = slowly_drawn([0.05, 0.4, 0.1], until=120)
-    assert sum([0.4, 0.1, 0.05][n % 3] for n in range(len(begun))) / 120 <= 1.1 * live.SHARE
+    assert sum([0.4, 0.1, 0.05][n % 3] for n in range(len(begun))) / 120 <= 1.05 * live.SHARE
 
 
 def test_without_interaction_only_the_end_is_drawn():
