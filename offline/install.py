@@ -23,6 +23,8 @@ DONE, FAILED, REFUSED = 0, 1, 2
 OURS = ".ntm-workbook"  # in a folder of ours, written first
 STAMP = ".installed"  # in the environment, written last
 SPARE_BYTES = 500 * 1000 * 1000  # compiled files, checkpoints, pages
+# JupyterLab otherwise asks everybody in the room whether it may fetch news, and looks for updates.
+QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 WINDOWS = platform.system() == "Windows"
 
 
@@ -112,6 +114,10 @@ def make_environment(target):
     locked = ["--no-deps", "--require-hashes", "-r", os.path.join(HERE, "requirements.txt")]
     run([*pip, "install", "--quiet", *offline, *locked])
     run([*pip, "check"])
+    settings = os.path.join(environment, "share", "jupyter", "lab", "settings")
+    os.makedirs(settings, exist_ok=True)
+    with open(os.path.join(settings, "overrides.json"), "w", encoding="ascii") as file:
+        json.dump(QUIET, file, indent=1)
     with open(stamp, "w", encoding="ascii") as file:
         file.write(key)
     return python

@@ -183,6 +183,16 @@ def test_an_installation_has_the_workbook_and_a_way_to_start_it(installed):
     assert [path.name for path in installed.parent.iterdir()] == [installed.name]  # nothing else in that home
 
 
+def test_jupyterlab_asks_nobody_for_news_and_looks_for_no_updates(installed):
+    settings = installed / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    told = json.loads(settings.read_text())["@jupyterlab/apputils-extension:notification"]
+    lab = Path(sys.prefix, "share", "jupyter", "lab", "schemas", "@jupyterlab", "apputils-extension")
+    known = json.loads((lab / "notification.json").read_text("utf-8"))["properties"]
+    assert told == {"fetchNews": "false", "checkForUpdates": False}
+    assert "false" in [choice["const"] for choice in known["fetchNews"]["oneOf"]]
+    assert known["checkForUpdates"]["type"] == "boolean"
+
+
 def test_answers_are_kept_and_a_second_installation_makes_no_environment(bundle, installed):
     (installed / ".venv" / "still-there").touch()
     assert install(bundle, installed).returncode == 0
