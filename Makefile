@@ -33,7 +33,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup triton cluster report test lint check lab lock clean
+.PHONY: help setup triton cluster report test lint check lab offline-bundle lock clean
 
 help:
 	@echo "make report   run every notebook, write reports/index.html   (ARGS='03-copy --preset paper' and the like)"
@@ -43,6 +43,7 @@ help:
 	@echo "make setup    only make the environment in $(VENV)            (PYTHON=/path/to/python3.11 or newer)"
 	@echo "make triton   let make test include the cuda engine on a computer without a GPU (adds 700 MB to $(VENV))"
 	@echo "make cluster  install Ray, for sweeps on more than one computer   (ntm sweep FILE --engine ray, adds 260 MB)"
+	@echo "make offline-bundle  a folder in dist/ from which laptops like this one install without a network (400 MB)"
 	@echo "make lock     resolve the two locks anew (needs uv)"
 	@echo "make clean    remove $(VENV), reports, caches and build products"
 
@@ -90,6 +91,10 @@ check: lint
 
 lab: setup
 	$(BIN)/jupyter lab notebooks/01-architecture.ipynb
+
+# For a room without a network: docs/workshop.md. `make report` first puts the pages into it, too.
+offline-bundle: setup
+	@$(BIN)/python offline/make_bundle.py --torch-pip-args="$(TORCH_PIP_ARGS)" $(ARGS)
 
 # torch itself is left out, and so are the CUDA libraries its Linux build names: both come with `pip install torch`.
 # Telling uv torch's remaining needs keeps those locked. One resolution covers every platform and Python >= 3.11.

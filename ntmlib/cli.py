@@ -365,12 +365,16 @@ def exercises(arguments: list[str]) -> int:
 
 def doctor(arguments: list[str]) -> int:
     """``ntm doctor``: is this computer ready?"""
-    if arguments:
-        print("usage: ntm doctor\n\nSays whether this computer is ready for the workbook, and what to do if not.")
+    if arguments not in ([], ["--compile"]):
+        print(
+            "usage: ntm doctor [--compile]\n\n"
+            "Says whether this computer is ready for the workbook, and what to do if it is not.\n"
+            "With --compile it first compiles the fast engine; otherwise the first training has to."
+        )
         return DONE if {"-h", "--help"} & set(arguments) else REFUSED
     from ntmlib.workbook.doctor import run_doctor
 
-    return run_doctor()
+    return run_doctor(compile_first=bool(arguments))
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {

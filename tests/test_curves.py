@@ -1,32 +1,12 @@
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ntmlib.training.history import History
-from ntmlib.views import plot_generalisation, plot_history, watch_training
+from ntmlib.views import plot_generalisation, plot_history
 
 HALVING = {"sequences": np.arange(16, 1616, 16), "bits_per_sequence": 84 * 0.9 ** np.arange(100)}
-
-
-@dataclass
-class Progress:
-    finished: bool = False
-    chance_bits: float = 84.0
-    history: dict = field(default_factory=lambda: HALVING)
-
-    def line(self) -> str:
-        return "update 100 of 200"
-
-
-class Clock:
-    """A clock that moves only when told to."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def lines(figure) -> dict[str, list]:
@@ -81,42 +61,3 @@ def test_a_list_of_reports_is_drawn_like_columns():
 def test_an_unknown_metric_is_refused():
     with pytest.raises(ValueError, match=r"metric must be one of 'bit_error_rate'.*; got 'speed'"):
         plot_generalisation({}, metric="speed")
-
-
-def test_watching_draws_at_most_twice_a_second_and_always_at_the_end():
-    clock, shown = Clock(), []
-    watch = watch_training(show=shown.append, clock=clock)
-    for clock.now in np.arange(0, 2.0, 0.1):
-        watch(Progress())
-    assert 2 <= len(shown) <= 4
-    watch(Progress(finished=True))
-    assert shown[-1].axes[0].get_title(loc="left") == "update 100 of 200"
-
-
-def test_slow_drawing_takes_a_twentieth_of_the_time():
-    clock, drawings = Clock(), []
-
-    def slow(picture):
-        drawings.append(clock.now)
-        clock.now += 0.2
-
-    watch = watch_training(show=slow, clock=clock)
-    while clock.now < 40:
-        watch(Progress())
-        clock.now += 0.05
-    assert 0.2 * len(drawings) <= 0.05 * 40 + 0.2
-
-
-def test_without_interaction_only_the_end_is_drawn():
-    clock, shown = Clock(), []
-    watch = watch_training(interactive=False, show=shown.append, clock=clock)
-    for clock.now in range(10):
-        watch(Progress())
-    assert shown == []
-    watch(Progress(finished=True))
-    assert len(shown) == 1
-
-
-def test_outside_a_notebook_nothing_is_shown(capsys):
-    watch_training()(Progress(finished=True))
-    assert capsys.readouterr().out == ""

@@ -214,6 +214,17 @@ def test_progress_is_shown_at_the_end_and_at_most_twice_a_second():
     assert len(seen) <= 2 + 2 * run.result["seconds"]
     assert (seen[-1].update, seen[-1].max_updates, seen[-1].sequences, seen[-1].chance_bits) == (12, 12, 48, 4)
     assert "update 12 of 12, 48 sequences, " in seen[-1].line()
+    assert "stopped" not in seen[-1].line()
+
+
+def test_the_last_line_of_a_run_that_was_interrupted_says_so():
+    trainer, seen = Trainer(TINY), []
+    interrupted: list[int] = []
+    for running in trainer.updates(seen.append, None, interrupted):
+        running.advance()
+        interrupted += [2] if running.update == 5 else []
+    assert (seen[-1].finished, seen[-1].interrupted, seen[-1].update) == (True, True, 5)
+    assert ", stopped after " in seen[-1].line()
 
 
 def test_nobody_watching_a_pipe_sees_a_progress_line(capsys):

@@ -110,4 +110,7 @@ def test_setup_is_redone_when_what_it_installs_has_changed(bare_machine, tmp_pat
 
 def test_help_is_the_default_and_names_every_target():
     text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert all(f"make {target} " in text for target in ("setup", "report", "test", "lab", "check", "clean", "lock"))
+    assert all(
+        f"make {target} " in text
+        for target in ("setup", "report", "test", "lab", "check", "offline-bundle", "clean", "lock")
+    )

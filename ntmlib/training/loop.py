@@ -13,7 +13,7 @@ import torch
 
 from ntmlib.engines import device_for
 from ntmlib.engines.denormals import flushed
-from ntmlib.ntm import NTM
+from ntmlib.ntm import NTM, Trace
 from ntmlib.tasks import Continuous, answer_type
 from ntmlib.training import optimizers
 from ntmlib.training.checkpoints import Checkpoint, CheckpointError
@@ -27,6 +27,10 @@ from ntmlib.training.stored_state import check_state
 from ntmlib.training.texts import evaluate_text
 
 SECONDS_BETWEEN_LOOKS = 0.5
+EXAMPLE_LENGTH, EXAMPLE_STEPS = (
+    10,
+    40,
+)  # of the sequence that is watched while a machine learns, where the task allows it
 LARGEST_SQUARED = math.sqrt(torch.finfo(torch.float32).max)  # 1.8e19: the square of anything above is infinite
 
 # what a run cannot go on without
@@ -103,6 +107,17 @@ class Trainer:
     def optimizer(self) -> torch.optim.Optimizer:
         """The optimizer, built when first needed and again after a restart."""
         return optimizers.build(self.config, self.model.parameter_groups())
+
+    @cached_property
+    def example(self) -> torch.Tensor:
+        """The inputs of a short sequence, on which one can watch the machine learn."""
+        length = min(self.task.max_length, max(self.task.min_length, EXAMPLE_LENGTH))
+        batch = self.task.sample(1, generator=generator_for(self.config.seed, "example"), length=length)
+        return batch.inputs[:, :EXAMPLE_STEPS].to(self.device)
+
+    def trace_example(self) -> Trace | None:
+        """Run the machine as it is now on the example; None for a model without heads."""
+        return self.model.trace(self.example) if isinstance(self.model, NTM) else None
 
     @property
     def last_update(self) -> int:
@@ -392,6 +407,8 @@ class Trainer:
                 self.solved_at,
                 finished,
                 answer_type(self.task),
+                interrupted=finished and not self.finished,
+                trace=self.trace_example,
             )
 
         while not self.finished and not interrupted:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
+from ntmlib.ntm import Trace
 from ntmlib.tasks.base import BITS
 from ntmlib.training.history import History
 
@@ -25,6 +26,9 @@ class Progress:
         solved_at: update at which the task was solved, None before.
         finished: whether this is the last report of the run.
         answer_type: what the answers to the task are, ``"bits"`` or ``"symbols"``.
+        interrupted: whether this is the last report because someone stopped the run.
+        trace: runs the machine as it is now on a short sequence, always the same one; gives None for a model without
+            heads. It takes some hundredths of a second, and changes nothing.
     """
 
     history: History
@@ -38,6 +42,8 @@ class Progress:
     solved_at: int | None
     finished: bool
     answer_type: str = BITS
+    interrupted: bool = False
+    trace: Callable[[], Trace | None] = lambda: None
 
     def line(self) -> str:
         """Say it in one line."""
@@ -45,7 +51,7 @@ class Progress:
         cost = f"{recent.mean():.3f} bits per {self.answer_type.removesuffix('s')}" if len(recent) else "no cost yet"
         solved = "" if self.solved_at is None else f", solved at update {self.solved_at:,}"
         if self.finished:
-            ending = f"{self.seconds:.1f} s"
+            ending = f"{'stopped after ' if self.interrupted else ''}{self.seconds:.1f} s"
         else:
             ending = f"{self.rate:,.0f} sequences/s, at most {_duration(self.seconds_left)} left"
         return f"update {self.update:,} of {self.max_updates:,}, {self.sequences:,} sequences, {cost}{solved}, {ending}"

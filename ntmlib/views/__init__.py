@@ -3,7 +3,7 @@
 Views see a finished ``Trace`` and the equations of ``ntmlib.machine``, nothing that trains.
 """
 
-from ntmlib.views.curves import plot_generalisation, plot_history, watch_training
+from ntmlib.views.curves import plot_generalisation, plot_history
 from ntmlib.views.diagrams import (
     plot_answers,
     plot_architecture,
@@ -15,6 +15,7 @@ from ntmlib.views.diagrams import (
 )
 from ntmlib.views.figures import Picture, plot_heads, plot_memory, plot_sequence
 from ntmlib.views.languages import plot_hierarchy, plot_languages
+from ntmlib.views.live import watch_training
 from ntmlib.views.origins import contents, origins, plot_lookup, plot_origins
 from ntmlib.views.passages import Passage, plot_text_costs
 from ntmlib.views.playground import Knobs, playground

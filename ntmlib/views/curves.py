@@ -1,12 +1,10 @@
-"""Curves: how a training went, live or afterwards, and how far a machine generalises."""
+"""Curves: how a training went, and how far a machine generalises."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import DisplayHandle, display
+from matplotlib.axes import Axes
 
 from ntmlib.views.colours import LINE_COLOURS
 from ntmlib.views.figures import Picture
@@ -62,12 +60,34 @@ def plot_history(
 
     costs = [f"{history['bits_per_sequence'][-1]:.3g}" for history in many if len(history["sequences"])]
     figure = Picture(7.6, 3.6, f"Cost in bits per sequence while training; last {', '.join(costs) or 'not known yet'}.")
-    axes = figure.add_subplot()
+    draw_history(
+        figure.add_subplot(),
+        many,
+        labels=labels,
+        title=title,
+        chance_bits=chance_bits,
+        solved_bits=solved_bits,
+        log=log,
+    )
+    return figure
+
+
+def draw_history(
+    axes: Axes,
+    histories: Sequence[Columns],
+    *,
+    labels: Sequence[str] | None,
+    title: str,
+    chance_bits: float | None,
+    solved_bits: float | None,
+    log: bool,
+) -> None:
+    """Draw into axes what ``plot_history`` shows."""
     axes.set_title(title, fontsize=8, loc="left")
     axes.set(xlabel="sequences seen", ylabel="cost, in bits per sequence", yscale="log" if log else "linear")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(color="#e3e6eb", linewidth=0.6)
-    for index, history in enumerate(many):
+    for index, history in enumerate(histories):
         colour = LINE_COLOURS[index % len(LINE_COLOURS)]
         sequences, bits = np.asarray(history["sequences"], float), np.asarray(history["bits_per_sequence"], float)
         smooth = _running_mean(bits)
@@ -83,7 +103,6 @@ def plot_history(
     if labels is not None or chance_bits is not None or solved_bits is not None:
         axes.legend(frameon=False, fontsize=9)
     axes.set_xlim(left=0)
-    return figure
 
 
 def plot_generalisation(
@@ -126,82 +145,6 @@ def plot_generalisation(
     axes.grid(color="#e3e6eb", linewidth=0.6)
     axes.legend(frameon=False, fontsize=9)
     return figure
-
-
-@runtime_checkable
-class Progress(Protocol):
-    """What ``watch_training`` needs to know of a training."""
-
-    @property
-    def history(self) -> Columns:
-        """Columns so far."""
-        ...
-
-    @property
-    def chance_bits(self) -> float:
-        """Cost of guessing, in bits per sequence."""
-        ...
-
-    @property
-    def finished(self) -> bool:
-        """Whether this is the last call."""
-        ...
-
-    def line(self) -> str:
-        """How far the training has come, in words."""
-        ...
-
-
-class TrainingWatcher:
-    """Draws a training's curve while it runs; call it after every update with the progress so far.
-
-    At most two drawings a second, fewer where drawing would take over a twentieth of the
-    time. The finished curve is always drawn. Outside a notebook nothing is shown.
-    """
-
-    def __init__(self, interactive: bool, show: Callable[[Picture], None], clock: Callable[[], float]) -> None:
-        self._interactive, self._show, self._clock = interactive, show, clock
-        self._next = clock() + 0.5
-
-    def __call__(self, progress: Progress) -> None:
-        """Draw, if it is time to."""
-        started = self._clock()
-        if not progress.finished and (not self._interactive or started < self._next):
-            return
-        self._show(plot_history(progress.history, title=progress.line(), chance_bits=progress.chance_bits))
-        spent = self._clock() - started
-        self._next = started + spent + max(0.5, 19 * spent)
-
-
-def watch_training(
-    *,
-    interactive: bool = True,
-    show: Callable[[Picture], None] | None = None,
-    clock: Callable[[], float] = time.perf_counter,
-) -> TrainingWatcher:
-    """Return something to be called as training goes on, that draws the curve as it grows.
-
-    Args:
-        interactive: false draws once, at the end, as a report needs it.
-        show: what to do with a picture; by default it replaces the last one below the cell.
-        clock: seconds.
-    """
-    return TrainingWatcher(interactive, show or _NotebookOutput(), clock)
-
-
-class _NotebookOutput:
-    """One place below a cell whose picture is replaced."""
-
-    def __init__(self) -> None:
-        self._handle: DisplayHandle | None = None
-
-    def __call__(self, picture: Picture) -> None:
-        if not InteractiveShell.initialized():
-            return
-        if self._handle is None:
-            self._handle = display(picture, display_id=True)
-        else:
-            self._handle.update(picture)
 
 
 def _columns_of(reports: Columns | Sequence[Any], names: Sequence[str]) -> Columns:

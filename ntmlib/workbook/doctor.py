@@ -10,68 +10,108 @@ import subprocess
 import sys
 import tempfile
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from ntmlib.workbook import memory
+from ntmlib.workbook.request import find_notebooks
+
 ENOUGH_SPACE = 500_000_000
 """Bytes that a few runs with their checkpoints and a report need, with room to spare."""
+ENOUGH_MEMORY = 1_500_000_000
+"""Bytes that JupyterLab, the hungriest notebook and a browser's page of it take together."""
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_TEXT_BROWSERS = ("www-browser", "links", "elinks", "lynx", "w3m")
 _TOO_LONG = 60
+_COMPILING = 3  # status of a program that would have had to compile
 
-_MACHINE = """
+_TRAIN = """
+def train(controller, engine, updates):
+    generator = torch.Generator().manual_seed(0)
+    task = ntmlib.tasks.make("copy", max_length=5)
+    sizes = len(task.input_channels), len(task.output_channels)
+    machine = ntmlib.NTM(*sizes, controller=controller, hidden=32, slots=16, width=8, generator=generator)
+    for _ in range(updates):
+        batch = task.sample(4, generator=generator)
+        logits, _ = machine(batch.inputs, engine=engine)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[batch.mask], batch.targets[batch.mask])
+        gradients = torch.autograd.grad(loss, list(machine.parameters()))
+        with torch.no_grad():  # by hand: torch.optim takes a second to load
+            for parameter, gradient in zip(machine.parameters(), gradients, strict=True):
+                parameter -= 0.01 * gradient
+    assert torch.isfinite(loss), f"the loss after {updates} updates is {loss}"
+    return f"{updates} updates of copy, {machine.num_parameters} parameters"
+"""
+
+# The reference engine needs nothing compiled, so that this takes a second on any machine.
+_MACHINE = f"""
 import torch, ntmlib
 torch.set_num_threads(1)
-generator = torch.Generator().manual_seed(0)
-task = ntmlib.tasks.make("copy", max_length=5)
-sizes = len(task.input_channels), len(task.output_channels)
-machine = ntmlib.NTM(*sizes, hidden=32, slots=16, width=8, generator=generator)
-optimizer = torch.optim.Adam(machine.parameters(), lr=1e-3)
-for _ in range(20):
-    batch = task.sample(4, generator=generator)
-    logits, _ = machine(batch.inputs)
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[batch.mask], batch.targets[batch.mask])
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-assert torch.isfinite(loss), f"the loss after 20 updates is {loss}"
-print(f"20 updates of copy, {machine.num_parameters} parameters")
+{_TRAIN}
+print(train("feedforward", "reference", 20))
+"""
+
+# Loads what was compiled before; where something is missing it ends instead of compiling, unless that is wanted.
+_ENGINE = f"""
+import os, sys
+from numba.core import event
+import torch, ntmlib
+torch.set_num_threads(1)
+{_TRAIN}
+class Stop(event.Listener):
+    def on_start(self, event):
+        os._exit({_COMPILING})
+    def on_end(self, event): ...
+def both():
+    for controller in ("feedforward", "lstm"):
+        train(controller, "fused", 1)
+if "--compile" in sys.argv:
+    both()
+else:
+    with event.install_listener("numba:compile", Stop()):
+        both()
+print("the fast engine is compiled for this computer")
 """
 
 _PICTURE = """
-import io, matplotlib
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-figure, axis = plt.subplots()
-axis.imshow([[0, 1], [1, 0]])
-buffer = io.BytesIO()
-figure.savefig(buffer, format="png")
-assert buffer.getvalue().startswith(b"\\x89PNG"), "matplotlib wrote no PNG"
-print(f"matplotlib {matplotlib.__version__} draws a PNG of {len(buffer.getvalue()) // 1000} kB")
+import matplotlib
+import torch, ntmlib
+from ntmlib import views
+trace = ntmlib.NTM(2, 1, hidden=4, slots=4, width=3).trace(torch.zeros(1, 3, 2))
+png = views.plot_heads(trace).png()
+assert png.startswith(b"\\x89PNG"), "matplotlib wrote no PNG"
+page = views.step_through(trace, interactive=False).to_html()
+assert "<script" in page, "the player has no script"
+print(f"matplotlib {matplotlib.__version__} draws, a player of {len(page) // 1000} kB is written")
 """
 
+# The kernel that JupyterLab would start, which need not be ours: "python3" is a name, and users may have given it away.
 _KERNEL = """
 import sys
 from jupyter_client.manager import KernelManager
-from jupyter_client.kernelspec import KernelSpec
-class Same(KernelManager):
-    kernel_spec = KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-                             display_name="Python 3", language="python")
-manager = Same()
+manager = KernelManager(kernel_name="python3")
 manager.start_kernel()
 client = manager.client()
 client.start_channels()
+said = []
+def listen(message):
+    if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
+        said.append(message["content"]["text"])
 try:
     client.wait_for_ready(timeout=30)
-    reply = client.execute_interactive("1 + 1", timeout=30, output_hook=lambda message: None)
+    reply = client.execute_interactive("import sys; print(1 + 1, sys.prefix)", timeout=30, output_hook=listen)
     assert reply["content"]["status"] == "ok", reply["content"]
 finally:
     client.stop_channels()
     manager.shutdown_kernel(now=True)
-print("a notebook kernel of this Python starts and answers")
+answer, _, prefix = "".join(said).strip().partition(" ")
+assert answer == "2", f"the kernel says that 1 + 1 is {answer}"
+assert prefix == sys.prefix, f"the kernel called python3 is another Python, that in {prefix}"
+print("the kernel python3 starts, is this Python, and knows that 1 + 1 is 2")
 """
 
 
@@ -125,8 +165,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_kernel() -> Finding:
-    """A Jupyter kernel starts with this interpreter and runs a line."""
-    return _in_python(_KERNEL, "install ipykernel into this Python: pip install ipykernel, or run the set-up again")
+    """The kernel that JupyterLab starts for the notebooks is this Python, and answers."""
+    return _in_python(
+        _KERNEL,
+        "install ipykernel into this Python: pip install ipykernel; if another Python has taken the name python3: "
+        "jupyter kernelspec list, then jupyter kernelspec remove python3",
+    )
 
 
 def check_machine() -> Finding:
@@ -134,45 +178,93 @@ def check_machine() -> Finding:
     return _in_python(_MACHINE, "torch or ntmlib does not work here: run the set-up again in a fresh environment")
 
 
+def check_engine() -> Finding:
+    """The fast engine is compiled, so that nobody waits for it in the lesson."""
+    finding = _in_python(_ENGINE, "numba does not work here: run the set-up again in a fresh environment")
+    if finding.text == f"status {_COMPILING}":
+        text = "the fast engine is not compiled yet: the first training here waits about 20 s for it"
+        return Finding(None, text, "ntm doctor --compile does it now")
+    return finding
+
+
 def check_picture() -> Finding:
-    """Matplotlib draws a picture without a screen."""
+    """Matplotlib draws the heads without a screen, and the player is written."""
     return _in_python(_PICTURE, "reinstall matplotlib: pip install --force-reinstall matplotlib")
 
 
 def check_space(folder: Path = Path()) -> Finding:
     """The working folder can be written to and has room."""
     remedy = "free some space, or work in another folder"
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"ready")
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        return Finding(False, f"the working folder cannot be written to ({error.strerror})", "work in another folder")
+    if problem := _unwritable(folder):
+        return Finding(False, f"the working folder cannot be written to ({problem})", "work in another folder")
+    free = shutil.disk_usage(folder).free
     return Finding(free >= ENOUGH_SPACE, f"{free / 1e9:.1f} GB free in the working folder", remedy)
 
 
+def check_notebooks(folder: Path = Path()) -> Finding:
+    """The notebooks can be saved where they are, and find their data."""
+    found = [name for name in ("workshop", "notebooks") if find_notebooks(folder / name)]
+    if not found:
+        return Finding(None, "there are no notebooks here", "go to the folder of the workbook, and ask again there")
+    for name in found:
+        if problem := _unwritable(folder / name):
+            remedy = "copy the whole workbook into a folder of your own, and work there"
+            return Finding(False, f"answers cannot be saved in {name} ({problem})", remedy)
+    if not (folder / "data" / "runs").is_dir():
+        remedy = "copy the folder data of the workbook, too"
+        return Finding(False, "the notebooks read data/runs beside them, which is not there", remedy)
+    return Finding(True, f"answers can be saved in {' and '.join(found)}, and the data are there")
+
+
+def check_memory() -> Finding:
+    """There is room in memory for JupyterLab, a notebook and a browser."""
+    total, free = memory.total_bytes(), memory.available_bytes()
+    if total is None:
+        return Finding(None, "this system does not say what memory it has", f"{ENOUGH_MEMORY / 1e9:g} GB are enough")
+    text = f"{total / 1e9:.1f} GB of memory" + ("" if free is None else f", {free / 1e9:.1f} GB free")
+    remedy = f"close other programs; {ENOUGH_MEMORY / 1e9:g} GB are needed"
+    return Finding((total if free is None else free) >= ENOUGH_MEMORY, text, remedy)
+
+
 def check_browser() -> Finding:
-    """A browser that the browser tests can drive; everything else works without."""
-    found = next((name for name in _BROWSERS if shutil.which(name)), None)
-    if found:
-        return Finding(True, f"{found} is there for the browser tests")
-    return Finding(None, "no chromium: the browser tests of make test need one, nothing else does", "install chromium")
+    """Something opens pages on this computer; JupyterLab can also be reached by hand."""
+    remedy = "start JupyterLab all the same, and open the address that it prints in any browser"
+    try:
+        name = str(getattr(webbrowser.get(), "name", "the browser of this system"))
+    except webbrowser.Error:
+        return Finding(None, "no browser opens by itself here", remedy)
+    if Path(name).name in _TEXT_BROWSERS:
+        return Finding(None, f"pages would open in {name}, which shows no pictures", remedy)
+    return Finding(True, f"pages open with {name}")
 
 
-def _in_python(program: str, remedy: str) -> Finding:
+def _unwritable(folder: Path) -> str:
+    """Why nothing can be written into a folder, or nothing."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"ready")
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
+
+
+def _in_python(program: str, remedy: str, *arguments: str, timeout: float = _TOO_LONG) -> Finding:
     """Run a program with this interpreter, as a notebook would be run."""
     here = dict(os.environ, OMP_NUM_THREADS="1")
-    home = Path(__file__).resolve().parents[2]
-    if home.name != "site-packages":
-        here["PYTHONPATH"] = os.pathsep.join(filter(None, [str(home), here.get("PYTHONPATH", "")]))
+    here["PYTHONPATH"] = os.pathsep.join(filter(None, [*_first_on_path(), here.get("PYTHONPATH", "")]))
+    command = [sys.executable, "-c", program, *arguments]
     try:
-        run = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, timeout=_TOO_LONG, env=here, check=False
-        )
+        run = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=here, check=False)
     except subprocess.TimeoutExpired:
-        return Finding(False, f"no answer within {_TOO_LONG} s", remedy)
+        return Finding(False, f"no answer within {timeout:g} s", remedy)
     lines = (run.stdout if run.returncode == 0 else run.stderr).strip().splitlines() or [f"status {run.returncode}"]
     return Finding(run.returncode == 0, lines[-1], remedy)
+
+
+def _first_on_path() -> list[str]:
+    """Where this very library is, in a checkout that is not installed."""
+    home = Path(__file__).resolve().parents[2]
+    return [] if home.name == "site-packages" else [str(home)]
 
 
 CHECKS: dict[str, Callable[[], Finding]] = {
@@ -180,18 +272,27 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "packages": check_packages,
     "kernel": check_kernel,
     "machine": check_machine,
+    "engine": check_engine,
     "picture": check_picture,
+    "notebooks": check_notebooks,
     "space": check_space,
+    "memory": check_memory,
     "browser": check_browser,
 }
 
 
-def run_doctor() -> int:
+def run_doctor(*, compile_first: bool = False) -> int:
     """Check this machine and say what to do about what is missing.
+
+    Args:
+        compile_first: compile the fast engine before anything else, which takes about 20 s when it was not done yet.
 
     Returns:
         0 when the workbook will run here, 1 when something needs mending.
     """
+    if compile_first:
+        print("compiling the fast engine (nothing to do if that was done before) ...", flush=True)
+        _in_python(_ENGINE, "", "--compile", timeout=10 * _TOO_LONG)  # how that went is for check_engine to say
     start = time.monotonic()
     broken = 0
     with ThreadPoolExecutor(max_workers=len(CHECKS)) as pool:
