@@ -57,10 +57,18 @@ def _card(good: RunRecord | None, failed: RunRecord | None) -> str:
         parts.append(_metric(good.results[0]))
     if failed:
         parts.append(_problem(good, failed))
-    parts.append(
-        f"<dl><div><dt>notebook</dt><dd>{html.escape(record.name)}</dd></div>{facts(record)}</dl></div></li>\n"
-    )
+    parts.append(f"<dl>{facts(record)}{_reason(record)}</dl></div></li>\n")
     return "".join(parts)
+
+
+def _reason(record: RunRecord) -> str:
+    if record.kept:
+        name, said = "kept", f"nothing had changed on {record.kept[:16].replace('T', ' ')}"
+    elif record.why:
+        name, said = "run because", record.why
+    else:
+        return ""
+    return f"<div><dt>{name}</dt><dd>{html.escape(said)}</dd></div>"
 
 
 def _metric(result: dict[str, str]) -> str:
