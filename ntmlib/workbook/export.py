@@ -43,8 +43,9 @@ def read_story(notebook: Any) -> dict[str, Any]:
     chosen = [cell for cell in code if "cover" in cell.metadata.get("tags", [])]
     cover = cover_text = ""
     for cell in chosen + code:
-        if cover := outputs.find_picture(cell.outputs):
-            cover_text = _caption(cell) or "first figure of this notebook"
+        cover, said = outputs.find_picture(cell.outputs)
+        if cover:
+            cover_text = _caption(cell) or said or "first figure of this notebook"
             break
     return {
         "title": title[1] if title else "",
@@ -124,8 +125,10 @@ class _Page:
             f'<section class="cell"{place}><details class="source"{shown}><summary>{label}</summary>'
             f'<pre class="code"><code>{code_html(source)}</code></pre></details>\n'
         ]
-        alt = _caption(cell) or (f"Figure: {_words(self.headings[-1][2])}" if self.headings else "Figure")
-        parts += [outputs.output_html(output, alt=alt, strict=self.strict) + "\n" for output in cell.outputs]
+        heading = f"Figure: {_words(self.headings[-1][2])}" if self.headings else "Figure"
+        for output in cell.outputs:
+            alt = _caption(cell) or outputs.description(output) or heading
+            parts.append(outputs.output_html(output, alt=alt, strict=self.strict) + "\n")
         return "".join(parts) + "</section>\n"
 
 

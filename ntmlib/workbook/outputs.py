@@ -81,16 +81,23 @@ def error_html(output: Any) -> str:
     return f'<pre class="output error" role="alert">{html.escape(lines)}</pre>'
 
 
-def find_picture(outputs: list[Any]) -> str:
-    """The first picture among some outputs as a data address: a figure, or the still of a player; else empty."""
+def description(output: Any) -> str:
+    """What a figure says about itself (see `ntmlib.workbook.described`); empty when it does not."""
+    text = str(output.get("data", {}).get("text/plain", "")) if "image/png" in output.get("data", {}) else ""
+    return "" if text.startswith("<") else " ".join(text.split())
+
+
+def find_picture(outputs: list[Any]) -> tuple[str, str]:
+    """The first picture among some outputs, a figure or the still of a player: its data address and what it shows."""
     for output in outputs:
         data = output.get("data", {})
         if "image/png" in data:
-            return "data:image/png;base64," + "".join(data["image/png"].split())
-        still = re.search(r'<img\b[^>]*\ssrc="(data:image/png;base64,[^"]+)"', data.get("text/html", ""))
+            return "data:image/png;base64," + "".join(data["image/png"].split()), description(output)
+        still = re.search(r'<img\b[^>]*\ssrc="(data:image/png;base64,[^"]+)"[^>]*>', data.get("text/html", ""))
         if still:
-            return still[1]
-    return ""
+            alt = re.search(r'\salt="([^"]*)"', still[0])
+            return still[1], html.unescape(alt[1]) if alt else ""
+    return "", ""
 
 
 def thumbnail(address: str, width: int = 720) -> str:
