@@ -317,6 +317,7 @@ def report(arguments: list[str]) -> int:
         jobs: int = 1,
         out: Path = Path("reports"),
         force: bool = False,
+        against: Path | None = None,
     ) -> dict[str, Any]:
         """Run the notebooks and write their pages; a notebook of which nothing has changed is kept as it is.
 
@@ -327,6 +328,7 @@ def report(arguments: list[str]) -> int:
             jobs: notebooks to run at the same time, at least 1.
             out: folder of the pages.
             force: run notebooks too of which nothing has changed.
+            against: folder of an earlier report; prints what differs, and writes it as against.html.
         """
         return locals()
 

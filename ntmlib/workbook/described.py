@@ -53,7 +53,7 @@ def _kind(axes: Axes) -> str:
         return "map"
     if any(isinstance(container, BarContainer) for container in axes.containers):
         return "bars"
-    if any(len(line.get_xydata()) > 1 for line in axes.lines):
+    if any(len(line.get_path()) > 1 for line in axes.lines):
         return "curves"
     return "points" if axes.collections and not axes.texts else "drawing"
 

@@ -177,3 +177,8 @@ def markdown_html(
     """
     renderer = _Renderer(strict, heading, link, path=folder, attachments=attachments)
     return MarkdownWithMath(renderer, block=_Blocks(), inline=_Inlines(hard_wrap=False)).render(source)
+
+
+def inline_html(text: str) -> str:
+    """One paragraph of Markdown without its ``<p>``; a formula without MathML is shown as TeX."""
+    return markdown_html(text, strict=False).strip().removeprefix("<p>").removesuffix("</p>")

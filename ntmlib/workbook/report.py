@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ntmlib.workbook import against as comparison
 from ntmlib.workbook import freshness
 from ntmlib.workbook.execute import Task, run_notebooks
 from ntmlib.workbook.parameters import RefusedError, Value, read_parameters
@@ -36,6 +37,7 @@ def run_report(
     notebooks: Path | None = None,
     timeout: float | None = None,
     force: bool = False,
+    against: Path | None = None,
 ) -> int:
     """Execute notebooks and leave one self-contained page for each, and an index of all.
 
@@ -52,6 +54,7 @@ def run_report(
         notebooks: folder of the notebooks; found beside the working folder or beside the library when not given.
         timeout: seconds that one cell may take; None for any.
         force: run notebooks too of which nothing has changed.
+        against: folder of an earlier report to compare this one with; ``out`` itself for what it held before.
 
     Returns:
         0 when all is done, 1 when a notebook failed, 2 when the request was refused before anything was touched, 130
@@ -59,6 +62,7 @@ def run_report(
     """
     try:
         selected, values = _plan(names, preset, settings, jobs, out, notebooks, timeout)
+        earlier = comparison.read_earlier(against) if against is not None else None
         work = _workplace(out.absolute())
     except RefusedError as error:
         for problem in error.problems:
@@ -71,6 +75,8 @@ def run_report(
         records = _run(
             selected, values, work, jobs=jobs, out=out.absolute(), timeout=timeout, force=force, screen=screen
         )
+        if earlier is not None and against is not None:
+            _compare(earlier, against.resolve().name, out.absolute(), screen)
     except KeyboardInterrupt:
         screen.line("stopped; no page was left half-written")
         return STOPPED
@@ -178,6 +184,7 @@ def _run(
         )
         (task.folder / RECORD).write_text(record.to_json(), encoding="utf-8")
         _publish(task, record, out)
+        (out / comparison.PAGE).unlink(missing_ok=True)  # it told of what was there until now
         _write_index(task.folder, out)
         shutil.rmtree(task.folder, ignore_errors=True)
         records.append(record)
@@ -205,9 +212,25 @@ def _run(
 def _write_index(work: Path, out: Path) -> None:
     from ntmlib.workbook.index import index_page
 
-    made = work / "index.html"
-    made.write_text(index_page(out), encoding="utf-8")
-    put_in_place(made, out / "index.html")
+    _write_page(work, out / "index.html", index_page(out))
+
+
+def _write_page(work: Path, final: Path, text: str) -> None:
+    made = work / final.name
+    made.write_text(text, encoding="utf-8")
+    put_in_place(made, final)
+
+
+def _compare(earlier: comparison.Report, name: str, out: Path, screen: Screen) -> None:
+    """Print what differs from an earlier report, and write it as a page that the index links."""
+    from ntmlib.workbook.against_page import against_page
+
+    changes = comparison.compare(earlier, comparison.Report.read(out))
+    for line in comparison.lines(changes, name):
+        screen.line(line)
+    with tempfile.TemporaryDirectory(prefix=f"{_TEMPORARY}{os.getpid()}-", dir=out) as work:
+        _write_page(Path(work), out / comparison.PAGE, against_page(changes, name))
+        _write_index(Path(work), out)
 
 
 def _publish(task: Task, record: RunRecord, out: Path) -> None:
