@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ntmlib.workbook import outputs, results
-from ntmlib.workbook.markdown import FormulaError, code_html, markdown_html
+from ntmlib.workbook.markdown import FormulaError, code_html, markdown_html, preformatted
 from ntmlib.workbook.records import RunRecord
 
 STYLE = Path(__file__).with_name("page.css")
@@ -123,7 +123,7 @@ class _Page:
         shown = "" if "hide-input" in tags or solved else " open"
         parts = [
             f'<section class="cell"{place}><details class="source"{shown}><summary>{label}</summary>'
-            f'<pre class="code"><code>{code_html(source)}</code></pre></details>\n'
+            f"{preformatted(f'<code>{code_html(source)}</code>', 'code')}</details>\n"
         ]
         heading = f"Figure: {_words(self.headings[-1][2])}" if self.headings else "Figure"
         for output in cell.outputs:
