@@ -50,3 +50,10 @@ def test_the_words_are_the_alternative_text_on_page_and_card(tmp_path):
     assert run_report(out=tmp_path / "reports", notebooks=tmp_path / "notebooks") == 0
     for page in ("01-a.html", "index.html"):
         assert 'alt="a &lt; b, curves of bits"' in (tmp_path / "reports" / page).read_text("utf-8")
+
+
+def test_the_words_that_an_author_gave_a_picture_come_first(tmp_path):
+    plot = "from ntmlib.views.figures import Picture\nPicture(2, 1, 'What the author says.')"
+    write_notebook(tmp_path / "notebooks", "01-a", plot)
+    assert run_report(out=tmp_path / "reports", notebooks=tmp_path / "notebooks") == 0
+    assert 'alt="What the author says."' in (tmp_path / "reports" / "01-a.html").read_text("utf-8")

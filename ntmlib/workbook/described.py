@@ -63,7 +63,9 @@ def load_ipython_extension(shell: Any) -> None:
     from IPython.lib.pretty import RepresentationPrinter
 
     def printed(figure: Figure, printer: RepresentationPrinter, cycle: bool) -> None:
-        printer.text(describe(figure))
+        printer.text(
+            getattr(figure, "alt", "") or describe(figure)
+        )  # some figures of ntmlib.views bring their own words
 
     def register() -> None:
         shell.display_formatter.formatters["text/plain"].for_type("matplotlib.figure.Figure", printed)

@@ -82,7 +82,10 @@ def error_html(output: Any) -> str:
 
 
 def description(output: Any) -> str:
-    """What a figure says about itself (see `ntmlib.workbook.described`); empty when it does not."""
+    """What a picture shows: in its author's words, else what `ntmlib.workbook.described` says; empty without either."""
+    written = output.get("metadata", {}).get("image/png", {}).get("alt")
+    if isinstance(written, str) and written.strip():
+        return written
     text = str(output.get("data", {}).get("text/plain", "")) if "image/png" in output.get("data", {}) else ""
     return "" if text.startswith("<") else " ".join(text.split())
 
