@@ -21,7 +21,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 README = (ROOT / "README.md").read_text("utf-8")
 SECTION = README.split("## The first ten minutes\n")[1].split("\n## ")[0]
 STEPS = re.findall(r"^\d\. (.+?)(?=^\d\. |\Z)", SECTION, re.MULTILINE | re.DOTALL)
-COMMANDS = [line.strip() for block in re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line.strip()
+    for block in re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
 ENVIRONMENT = os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
@@ -88,12 +93,13 @@ def test_the_panel_of_the_second_notebook_is_played_with(lab, browser):  # noqa:
     labels = " ".join(panel.locator("label").all_inner_texts())
     assert [knob for knob in knobs if knob not in labels.replace("look for", "key")] == []
     panel.scroll_into_view_if_needed()
-    before = panel.screenshot()
+    bars = panel.locator(".ntm-playground")
+    before = bars.inner_html()
     drag_to_the_middle(page, panel.locator(".widget-slider", has_text="gate").locator(".noUi-handle"))
-    page.wait_for_function("() => document.querySelectorAll('.jp-mod-running').length === 0")
-    assert panel.screenshot() != before
+    drawn = "([bars, before]) => bars.innerHTML !== before"
+    page.wait_for_function(drawn, arg=[bars.element_handle(), before], timeout=60_000)
     panel.get_by_role("button", name="step again").click()
-    expect(panel).to_contain_text("steps taken: 1")
+    expect(panel).to_contain_text("steps taken: 1", timeout=60_000)
     page.context.close()
 
 
