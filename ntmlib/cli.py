@@ -320,8 +320,10 @@ def report(arguments: list[str]) -> int:
         set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
         jobs: int = 1,
         out: Path = Path("reports"),
+        force: bool = False,
+        against: Path | None = None,
     ) -> dict[str, Any]:
-        """Run the notebooks and write their pages.
+        """Run the notebooks and write their pages; a notebook of which nothing has changed is kept as it is.
 
         Args:
             names: notebooks to run, such as 03-copy; all without names.
@@ -329,13 +331,13 @@ def report(arguments: list[str]) -> int:
             set: parameters of the notebooks to change.
             jobs: notebooks to run at the same time, at least 1.
             out: folder of the pages.
+            force: run notebooks too of which nothing has changed.
+            against: folder of an earlier report; prints what differs, and writes it as against.html.
         """
         return locals()
 
     given = tyro.cli(options, args=arguments, prog="ntm report")
-    return run_report(
-        given["names"], preset=given["preset"], settings=given["set"], jobs=given["jobs"], out=given["out"]
-    )
+    return run_report(given.pop("names"), settings=given.pop("set"), **given)
 
 
 def exercises(arguments: list[str]) -> int:

@@ -5,8 +5,8 @@ import time
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ntmlib.workbook.export import ExportError, document, duration, link_to_page, page, read_story
-from ntmlib.workbook.markdown import FormulaError, markdown_html, mathml
+from ntmlib.workbook.export import STYLE, ExportError, document, duration, link_to_page, page, read_story
+from ntmlib.workbook.markdown import COLOURED, WIDEST, FormulaError, code_html, markdown_html, mathml, preformatted
 from ntmlib.workbook.outputs import find_request, plain
 from ntmlib.workbook.records import RunRecord
 
@@ -240,3 +240,17 @@ def test_a_solved_exercise_is_folded_and_its_check_is_shown():
     asked = new_code_cell("a = 0\n# YOUR CODE HERE", execution_count=1)
     assert '<details class="source"><summary>[1] a solution</summary>' in print_page(solved)
     assert '<details class="source" open><summary>[1]</summary>' in print_page(asked)
+
+
+def test_every_kind_of_word_that_the_style_sheet_colours_keeps_its_element_and_no_other():
+    colours = STYLE.read_text("utf-8").split("/* colours of code */")[1].split("/*")[0]
+    assert set(re.findall(r"\.(\w+)[ ,{]", colours)) == COLOURED
+    assert code_html("def f(x): return 'a' + x") == (
+        '<span class="k">def</span> <span class="nf">f</span>(x): <span class="k">return</span> '
+        "<span class=\"s1\">'a'</span> + x"
+    )
+
+
+def test_code_that_is_too_wide_for_a_page_can_be_reached_with_the_keyboard():
+    assert preformatted("<b>" + "&lt;" * WIDEST + "</b>", "code").startswith('<pre class="code"><b>')
+    assert preformatted("x" * (WIDEST + 1), "code").startswith('<pre class="code" tabindex="0">')

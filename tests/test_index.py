@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from ntmlib.workbook.index import index_page
@@ -30,11 +32,25 @@ def write(folder, *records):
 def test_a_card_tells_everything_about_a_run(tmp_path):
     write(tmp_path, GOOD)
     html = index_page(tmp_path)
-    wanted = ("03 · Copy", "<math", "33 s", "seed = 3 (default 0)", "0 bits", "0.1 (Fig. 4)", "abc1234", "torch 2.13.0")
+    wanted = ("03 · Copy", "<math", "33 s", "seed = 3 (default 0)", "abc1234", "torch 2.13.0")
     assert [text for text in wanted if text not in html] == []
     assert '<img src="data:image/png;base64,AAAA" alt="a loss curve">' in html
-    assert "bits &lt;wrong&gt;" in html
+    assert '<th scope="row">bits &lt;wrong&gt;</th><td>0 bits</td><td>0.1 (Fig. 4)</td>' in html
     assert find_request(html) == ""
+
+
+def test_a_comparison_is_linked_when_there_is_one(tmp_path):
+    write(tmp_path, GOOD)
+    assert "against.html" not in index_page(tmp_path)
+    (tmp_path / "against.html").touch()
+    assert '<a href="against.html">' in index_page(tmp_path)
+
+
+def test_a_run_that_was_kept_says_since_when_and_another_why_it_was_run(tmp_path):
+    write(tmp_path, dataclasses.replace(GOOD, why="seed is 3 and was <0>", kept="2026-11-27T10:00:00+00:00"))
+    assert "<dt>kept</dt><dd>nothing had changed on 2026-11-27 10:00</dd>" in index_page(tmp_path)
+    write(tmp_path, dataclasses.replace(GOOD, why="seed is 3 and was <0>"))
+    assert "<dt>run because</dt><dd>seed is 3 and was &lt;0&gt;</dd>" in index_page(tmp_path)
 
 
 def test_a_failed_last_run_is_told_beside_the_good_page(tmp_path):
@@ -68,10 +84,19 @@ def test_a_record_survives_the_way_to_json_and_back(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", '{"format": 2, "name": "a", "status": "done"}', '{"format": 1, "nam": 1}']
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"format": 2, "name": "a", "status": "done"}',
+        '{"format": 1, "nam": 1}',
+        '{"format": 1, "name": "a", "status": "done", "seconds": "9"}',
+        '{"format": 1, "name": "a", "status": "done", "changed": {"seed": 3}}',
+        '{"format": 1, "name": "a", "status": "done", "results": [{"name": "bits"}]}',
+    ],
 )
 def test_a_foreign_record_is_refused(text):
-    with pytest.raises(ValueError, match="a run record must"):
+    with pytest.raises(ValueError, match="a run record"):
         RunRecord.from_json(text)
 
 

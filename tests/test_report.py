@@ -52,7 +52,7 @@ def test_a_rerun_of_an_unchanged_notebook_differs_only_in_the_marked_line(tmp_pa
     write_notebook(tmp_path / "notebooks", "01-a", PUBLISHES)
     pages = []
     for _ in range(2):
-        assert report(tmp_path) == 0
+        assert report(tmp_path, force=True) == 0
         page = (tmp_path / "reports" / "01-a.html").read_text("utf-8")
         before, _, rest = page.partition("<!-- run -->")
         pages.append(before + rest.partition("<!-- /run -->")[2])
@@ -80,7 +80,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
     reader = threading.Thread(target=poll)
     reader.start()
     try:
-        assert [report(tmp_path) for _ in range(3)] == [0, 0, 0]
+        assert [report(tmp_path, force=True) for _ in range(3)] == [0, 0, 0]
     finally:
         over.set()
         reader.join()
@@ -119,3 +119,28 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path, capsys):
 def test_a_folder_without_notebooks_is_refused(tmp_path, capsys):
     assert report(tmp_path) == 2
     assert "there are no notebooks named NN-name.ipynb" in capsys.readouterr().err
+
+
+def lines_about(name, text):
+    return [line for line in text.splitlines() if name in line]
+
+
+def test_what_has_not_changed_is_kept_and_what_has_is_run_again_with_the_reason(tmp_path, capsys):
+    notebooks = tmp_path / "notebooks"
+    for name in ("01-a", "02-b"):
+        write_notebook(notebooks, name, PUBLISHES)
+    assert report(tmp_path) == 0
+    assert "run because it has no page yet" in lines_about("01-a", capsys.readouterr().out)[0]
+    before = snapshot(tmp_path / "reports")
+    write_notebook(notebooks, "02-b", PUBLISHES, "print('more')")
+    assert report(tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "kept              nothing has changed since" in lines_about("01-a", said)[0]
+    assert "run because the notebook has changed" in lines_about("02-b", said)[0]
+    assert said.splitlines()[-1].startswith("1 done, 1 kept in")
+    after = snapshot(tmp_path / "reports")
+    assert [after[f"01-a{kind}"] == before[f"01-a{kind}"] for kind in (".html", ".ipynb")] == [True, True]
+    assert after["02-b.html"] != before["02-b.html"]
+    index = after["index.html"][1].decode()
+    assert "nothing had changed" in index
+    assert "the notebook has changed" in index

@@ -31,7 +31,12 @@ def test_values_are_shown_short(value, shown):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((" ", 1), "name must say"), (("x", float("nan")), "value must be finite; got nan"), (("x", True), "got bool")],
+    [
+        ((" ", 1), "name must say"),
+        (("x", float("nan")), "value must be finite; got nan"),
+        (("x", True), "got bool"),
+        (("x", 1, "", "", "", "up"), "got 'up'"),
+    ],
 )
 def test_a_result_that_says_nothing_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -44,10 +44,14 @@ PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 <title>Step through a Neural Turing Machine</title>
-<style>body {{ margin: 16px auto; max-width: 1080px; padding: 0 12px; }}</style>
+<style>body {{ margin: 16px auto; max-width: 1080px; padding: 0 12px; background: Canvas; }}
+h1 {{ margin: 0 4px; font: 600 16px system-ui, sans-serif; }}</style>
 </head>
 <body>
+<main>
+<h1>Step through a Neural Turing Machine</h1>
 {player}
+</main>
 </body>
 </html>
 """

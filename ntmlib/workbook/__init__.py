@@ -5,7 +5,9 @@ Importing it is cheap; papermill and nbconvert are imported only once a run is k
 
 - `parameters` reads a notebook's parameters cell, `request` refuses bad values before anything is touched,
 - `worker` executes one notebook in a process of its own, `execute` looks after those processes,
-- `markdown` and `export` make the page, `index` the list of pages, `records` what is kept beside them,
+- `described` says in words what a figure shows, `markdown` and `export` make the page,
+- `index` makes the list of pages, `records` what is kept beside them, `against` a comparison with an earlier report,
+- `freshness` tells why a notebook has to run again, or not, `screen` prints how it goes,
 - `report` ties these together (``ntm report``), `doctor` asks whether this machine is ready (``ntm doctor``),
 - `results` is what a notebook itself calls: to publish its figures and to show the library's source,
 - `exercises` is what its exercises call, and `students` writes the copies without solutions (``ntm exercises build``).

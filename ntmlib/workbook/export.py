@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ntmlib.workbook import outputs, results
-from ntmlib.workbook.markdown import FormulaError, code_html, markdown_html
+from ntmlib.workbook.markdown import FormulaError, code_html, markdown_html, preformatted
 from ntmlib.workbook.records import RunRecord
 
 STYLE = Path(__file__).with_name("page.css")
@@ -43,8 +43,9 @@ def read_story(notebook: Any) -> dict[str, Any]:
     chosen = [cell for cell in code if "cover" in cell.metadata.get("tags", [])]
     cover = cover_text = ""
     for cell in chosen + code:
-        if cover := outputs.find_picture(cell.outputs):
-            cover_text = _caption(cell) or "first figure of this notebook"
+        cover, said = outputs.find_picture(cell.outputs)
+        if cover:
+            cover_text = _caption(cell) or said or "first figure of this notebook"
             break
     return {
         "title": title[1] if title else "",
@@ -122,10 +123,12 @@ class _Page:
         shown = "" if "hide-input" in tags or solved else " open"
         parts = [
             f'<section class="cell"{place}><details class="source"{shown}><summary>{label}</summary>'
-            f'<pre class="code"><code>{code_html(source)}</code></pre></details>\n'
+            f"{preformatted(f'<code>{code_html(source)}</code>', 'code')}</details>\n"
         ]
-        alt = _caption(cell) or (f"Figure: {_words(self.headings[-1][2])}" if self.headings else "Figure")
-        parts += [outputs.output_html(output, alt=alt, strict=self.strict) + "\n" for output in cell.outputs]
+        heading = f"Figure: {_words(self.headings[-1][2])}" if self.headings else "Figure"
+        for output in cell.outputs:
+            alt = _caption(cell) or outputs.description(output) or heading
+            parts.append(outputs.output_html(output, alt=alt, strict=self.strict) + "\n")
         return "".join(parts) + "</section>\n"
 
 

@@ -1,11 +1,15 @@
-"""The list of what was run: one card per notebook, made from the records that lie beside the pages."""
+"""The story of a report on one page: what was asked, what was found, and how each run went.
+
+It is made from the records that lie beside the pages, and from nothing else.
+"""
 
 import html
 from collections.abc import Iterable
 from pathlib import Path
 
+from ntmlib.workbook.against import PAGE as AGAINST
 from ntmlib.workbook.export import document, duration, facts
-from ntmlib.workbook.markdown import markdown_html
+from ntmlib.workbook.markdown import inline_html
 from ntmlib.workbook.records import RunRecord, read_records
 
 
@@ -18,10 +22,11 @@ def index_page(folder: Path) -> str:
     names = sorted(good.keys() | failed.keys())
     cards = "".join(_card(good.get(name), failed.get(name)) for name in names)
     summary = _summary(good.values(), failed.values())
+    link = f' <a href="{AGAINST}">What differs from an earlier report.</a>' if (folder / AGAINST).is_file() else ""
     return document(
         "NTM workbook",
-        '<div class="index"><header><h1>NTM workbook</h1></header>'
-        f'<p>{summary}</p><main id="content"><ul class="cards">{cards}</ul></main></div>',
+        '<div class="index"><header><h1>NTM workbook</h1>'
+        f'<p>{summary}{link}</p></header><main id="content"><ul class="cards">{cards}</ul></main></div>',
     )
 
 
@@ -33,7 +38,7 @@ def _summary(good: Iterable[RunRecord], failed: Iterable[RunRecord]) -> str:
     if failed:
         parts.append(f"the last run of {len(failed)} failed")
     return (
-        "The Neural Turing Machine explained, trained and looked into. "
+        "The Neural Turing Machine explained, trained and looked into: what each notebook asks, and what it found. "
         + "; ".join(parts)
         + ". Each page stands alone: keep it, mail it, open it without a network."
     )
@@ -43,33 +48,49 @@ def _card(good: RunRecord | None, failed: RunRecord | None) -> str:
     record = good or failed
     assert record is not None
     page = html.escape(record.page)
-    parts = ['<li class="card">']
-    if record.cover:
-        alt = html.escape(record.cover_text)
-        parts.append(f'<a class="cover" href="{page}" tabindex="-1"><img src="{record.cover}" alt="{alt}"></a>')
-    parts.append('<div class="body">')
     badge = "failed" if failed else "done"
-    title = _inline(record.title or record.name)
-    parts.append(f'<h2><a href="{page}">{title}</a> <span class="badge {badge}">{badge}</span></h2>')
+    title = inline_html(record.title or record.name)
+    parts = [
+        '<li class="card"><div class="body">'
+        f'<h2><a href="{page}">{title}</a> <span class="badge {badge}">{badge}</span></h2>'
+    ]
     if record.question:
-        parts.append(f"<p>{_inline(record.question)}</p>")
-    if good and good.results:
-        parts.append(_metric(good.results[0]))
+        parts.append(f'<p class="asked">{inline_html(record.question)}</p>')
     if failed:
         parts.append(_problem(good, failed))
-    parts.append(
-        f"<dl><div><dt>notebook</dt><dd>{html.escape(record.name)}</dd></div>{facts(record)}</dl></div></li>\n"
-    )
+    if good and good.results:
+        parts.append(_found(good))
+    parts.append("</div>")
+    if record.cover:
+        alt = html.escape(record.cover_text)
+        parts.append(f'<div class="cover"><img src="{record.cover}" alt="{alt}"></div>')
+    parts.append(f"<dl>{facts(record)}{_reason(record)}</dl></li>\n")
     return "".join(parts)
 
 
-def _metric(result: dict[str, str]) -> str:
-    paper = f"{result['paper']} ({result['source']})" if result["paper"] and result["source"] else result["paper"]
-    beside = f" <span>paper: {html.escape(paper)}</span>" if paper else ""
-    return (
-        f'<p class="metric"><span>{html.escape(result["name"])}</span> '
-        f"<strong>{html.escape(result['shown'])}</strong>{beside}</p>"
+def _found(record: RunRecord) -> str:
+    """What the notebook measured, its main result first, with the paper's figure beside it where there is one."""
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(str(row["name"]))}</th><td>{html.escape(str(row["shown"]))}</td>'
+        f"<td>{html.escape(_paper(row)) or '–'}</td></tr>"
+        for row in record.results
     )
+    head = '<tr><th scope="col">found</th><th scope="col">ours</th><th scope="col">paper</th></tr>'
+    return f'<table class="ntm-results"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+
+
+def _paper(row: dict[str, str]) -> str:
+    return f"{row['paper']} ({row['source']})" if row["paper"] and row["source"] else str(row["paper"])
+
+
+def _reason(record: RunRecord) -> str:
+    if record.kept:
+        name, said = "kept", f"nothing had changed on {record.kept[:16].replace('T', ' ')}"
+    elif record.why:
+        name, said = "run because", record.why
+    else:
+        return ""
+    return f"<div><dt>{name}</dt><dd>{html.escape(said)}</dd></div>"
 
 
 def _problem(good: RunRecord | None, failed: RunRecord) -> str:
@@ -79,8 +100,3 @@ def _problem(good: RunRecord | None, failed: RunRecord) -> str:
         f'<p class="problem">The last run failed {where}: <code>{html.escape(failed.error)}</code> '
         f'<a href="{html.escape(failed.page)}">See the failed run.</a>{kept}</p>'
     )
-
-
-def _inline(text: str) -> str:
-    """One paragraph of Markdown without its ``<p>``."""
-    return markdown_html(text, strict=False).strip().removeprefix("<p>").removesuffix("</p>")

@@ -11,6 +11,13 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+# Kinds of token that page.css gives a colour; the others, which are most, need no element of their own.
+COLOURED = {
+    *("k", "kn", "kd", "kr", "kc", "kt", "ow", "s", "s1", "s2", "sd", "sa", "sb", "sh", "si", "se"),
+    *("m", "mi", "mf", "mh", "mb", "mo", "c", "c1", "cm", "ch", "nf", "nc", "fm", "nd"),
+}
+WIDEST = 76  # characters of a line of code that a page shows without scrolling, in a window that is not very narrow
+_TOKEN = re.compile(r'<span class="(\w+)">([^<]*)</span>')
 _TAG = re.compile(r"\\tag\*?\{([^{}]*)\}")
 _ENVIRONMENTS = {"aligned": "align*", "equation": "", "equation*": "", "align": "align*", "gathered": "align*"}
 
@@ -85,7 +92,25 @@ def _styled(letter: str, capital: int, small: int, digit: int, greek_capital: in
 
 def code_html(code: str) -> str:
     """Python source coloured by class names; the page's style sheet holds the colours."""
-    return str(highlight(code, PythonLexer(), HtmlFormatter(nowrap=True))).rstrip()
+    coloured = str(highlight(code, PythonLexer(), HtmlFormatter(nowrap=True))).rstrip()
+    return _TOKEN.sub(lambda token: token[0] if token[1] in COLOURED else token[2], coloured)
+
+
+def preformatted(content: str, kind: str, *, scrolls: bool = False) -> str:
+    """A ``pre`` element; one that will have to be scrolled can be reached with the keyboard.
+
+    Args:
+        content: HTML.
+        kind: class names.
+        scrolls: it will have to be scrolled whatever the length of its lines.
+    """
+    longest = max((len(line) for line in _words(content).splitlines()), default=0)
+    reach = ' tabindex="0"' if scrolls or longest > WIDEST else ""
+    return f'<pre class="{kind}"{reach}>{content}</pre>'
+
+
+def _words(content: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", content))
 
 
 class _Blocks(MathBlockParser):
@@ -147,8 +172,8 @@ class _Renderer(IPythonRenderer):
     def block_code(self, code: str, info: str | None = None) -> str:
         language = (info or "").split()[:1]
         if language and language[0] in ("python", "py", "python3"):
-            return f'<pre class="code"><code>{code_html(code)}</code></pre>\n'
-        return f'<pre class="code"><code>{html.escape(code)}</code></pre>\n'
+            return preformatted(f"<code>{code_html(code)}</code>", "code") + "\n"
+        return preformatted(f"<code>{html.escape(code)}</code>", "code") + "\n"
 
     def table(self, text: str) -> str:
         return f'<div class="scroll"><table>{text}</table></div>\n'
@@ -177,3 +202,8 @@ def markdown_html(
     """
     renderer = _Renderer(strict, heading, link, path=folder, attachments=attachments)
     return MarkdownWithMath(renderer, block=_Blocks(), inline=_Inlines(hard_wrap=False)).render(source)
+
+
+def inline_html(text: str) -> str:
+    """One paragraph of Markdown without its ``<p>``; a formula without MathML is shown as TeX."""
+    return markdown_html(text, strict=False).strip().removeprefix("<p>").removesuffix("</p>")

@@ -6,7 +6,7 @@ import io
 import re
 from typing import Any
 
-from ntmlib.workbook.markdown import markdown_html, mathml
+from ntmlib.workbook.markdown import markdown_html, mathml, preformatted
 
 # What a page prefers when an output comes in several forms. Widgets are not among them: without a kernel and their
 # scripts they would be a blank area, and what stands beside them (a player, a picture) is shown instead.
@@ -46,7 +46,7 @@ def output_html(output: Any, *, alt: str, strict: bool = True) -> str:
     """
     if output.output_type == "stream":
         text = plain(output.text).rstrip("\n")
-        return f'<pre class="output {output.name}">{html.escape(text)}</pre>' if text.strip() else ""
+        return preformatted(html.escape(text), f"output {output.name}") if text.strip() else ""
     if output.output_type == "error":
         return error_html(output)
     form = next((form for form in FORMS if form in output.data), None)
@@ -56,7 +56,7 @@ def output_html(output: Any, *, alt: str, strict: bool = True) -> str:
     if form == "text/plain":
         if _WIDGET_TEXT.match(data):
             return ""  # the text form of a widget says nothing to a reader
-        return f'<pre class="output">{html.escape(plain(data))}</pre>'
+        return preformatted(html.escape(plain(data)), "output")
     if form in ("image/png", "image/jpeg"):
         return f'<div class="output figure">{picture(form, data, alt, output.metadata.get(form, {}))}</div>'
     if form == "image/svg+xml":
@@ -78,19 +78,29 @@ def picture(form: str, data: str, alt: str, size: dict[str, Any] | None = None) 
 def error_html(output: Any) -> str:
     """An error with the lines that led to it."""
     lines = plain("\n".join(output.traceback)).strip() or f"{output.ename}: {output.evalue}"
-    return f'<pre class="output error" role="alert">{html.escape(lines)}</pre>'
+    return preformatted(html.escape(lines), "output error", scrolls=True)
 
 
-def find_picture(outputs: list[Any]) -> str:
-    """The first picture among some outputs as a data address: a figure, or the still of a player; else empty."""
+def description(output: Any) -> str:
+    """What a picture shows: in its author's words, else what `ntmlib.workbook.described` says; empty without either."""
+    written = output.get("metadata", {}).get("image/png", {}).get("alt")
+    if isinstance(written, str) and written.strip():
+        return written
+    text = str(output.get("data", {}).get("text/plain", "")) if "image/png" in output.get("data", {}) else ""
+    return "" if text.startswith("<") else " ".join(text.split())
+
+
+def find_picture(outputs: list[Any]) -> tuple[str, str]:
+    """The first picture among some outputs, a figure or the still of a player: its data address and what it shows."""
     for output in outputs:
         data = output.get("data", {})
         if "image/png" in data:
-            return "data:image/png;base64," + "".join(data["image/png"].split())
-        still = re.search(r'<img\b[^>]*\ssrc="(data:image/png;base64,[^"]+)"', data.get("text/html", ""))
+            return "data:image/png;base64," + "".join(data["image/png"].split()), description(output)
+        still = re.search(r'<img\b[^>]*\ssrc="(data:image/png;base64,[^"]+)"[^>]*>', data.get("text/html", ""))
         if still:
-            return still[1]
-    return ""
+            alt = re.search(r'\salt="([^"]*)"', still[0])
+            return still[1], html.unescape(alt[1]) if alt else ""
+    return "", ""
 
 
 def thumbnail(address: str, width: int = 720) -> str:

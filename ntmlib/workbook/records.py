@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from ntmlib import __version__
 
 FORMAT = 1
+_RESULT = {"name", "value", "shown", "unit", "paper", "source"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class RunRecord:
         error: last line of that error.
         cover: first picture of the run as a data address, or empty.
         cover_text: what the picture shows.
+        why: why it was run, in words that follow "because"; empty when nobody asked.
+        made_of: checksums of what the page depends on (see `ntmlib.workbook.freshness`).
+        written: checksums of the page and of the executed notebook, by ending.
+        kept: when a later report found nothing changed and kept this run, as ``started``; else empty.
     """
 
     name: str
@@ -53,6 +58,10 @@ class RunRecord:
     error: str = ""
     cover: str = ""
     cover_text: str = ""
+    why: str = ""
+    made_of: dict[str, str] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+    kept: str = ""
 
     @property
     def done(self) -> bool:
@@ -81,6 +90,14 @@ class RunRecord:
         names = {f.name for f in fields(cls)}
         if not {"name", "status"} <= set(content) <= names:
             raise ValueError(f"a run record must have the fields {sorted(names)}; got {sorted(content)}")
+        kinds = {f.name: get_origin(f.type) or f.type for f in fields(cls)}
+        for name, value in content.items():
+            if type(value) is not kinds[name] and not (kinds[name] is float and type(value) is int):
+                raise ValueError(f"a run record's {name} must be {kinds[name]}; got {type(value).__name__}")
+        if not all(isinstance(pair, list) and len(pair) == 2 for pair in content.get("changed", {}).values()):
+            raise ValueError("a run record must hold default and value of each changed parameter")
+        if not all(isinstance(row, dict) and row.keys() >= _RESULT for row in content.get("results", [])):
+            raise ValueError(f"a run record's results must each have {sorted(_RESULT)}")
         return cls(**content)
 
 

@@ -1,5 +1,6 @@
 """``ntm report``: check, run, print and index the notebooks."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -12,10 +13,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ntmlib.workbook.execute import Job, Task, run_notebooks
+from ntmlib.workbook import against as comparison
+from ntmlib.workbook import freshness
+from ntmlib.workbook.execute import Task, run_notebooks
 from ntmlib.workbook.parameters import RefusedError, Value, read_parameters
-from ntmlib.workbook.records import RunRecord, current_commit, put_in_place
+from ntmlib.workbook.records import RunRecord, current_commit, now, put_in_place, read_records
 from ntmlib.workbook.request import check_settings, find_notebooks, select_notebooks
+from ntmlib.workbook.screen import Screen
 from ntmlib.workbook.worker import NOTEBOOK, PAGE, RECORD
 
 DONE, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
@@ -32,11 +36,14 @@ def run_report(
     out: Path = Path("reports"),
     notebooks: Path | None = None,
     timeout: float | None = None,
+    force: bool = False,
+    against: Path | None = None,
 ) -> int:
     """Execute notebooks and leave one self-contained page for each, and an index of all.
 
     A page appears under its final name only when it is whole. A notebook that fails gets a page ``NN-name.failed.html``
-    and leaves an earlier good page alone.
+    and leaves an earlier good page alone. A notebook is not run again when nothing that its page depends on has
+    changed: its cells, its parameters, ntmlib, the data and the installed packages.
 
     Args:
         names: notebooks by name, number or file; all of them when empty.
@@ -46,6 +53,8 @@ def run_report(
         out: folder of the pages, made when missing.
         notebooks: folder of the notebooks; found beside the working folder or beside the library when not given.
         timeout: seconds that one cell may take; None for any.
+        force: run notebooks too of which nothing has changed.
+        against: folder of an earlier report to compare this one with; ``out`` itself for what it held before.
 
     Returns:
         0 when all is done, 1 when a notebook failed, 2 when the request was refused before anything was touched, 130
@@ -53,16 +62,21 @@ def run_report(
     """
     try:
         selected, values = _plan(names, preset, settings, jobs, out, notebooks, timeout)
+        earlier = comparison.read_earlier(against) if against is not None else None
         work = _workplace(out.absolute())
     except RefusedError as error:
         for problem in error.problems:
             print(f"ntm report: {problem}", file=sys.stderr)
         return REFUSED
-    screen = _Screen(len(selected))
+    screen = Screen(len(selected))
     start = time.monotonic()
     previous = _stop_on_termination()
     try:
-        records = _run(selected, values, work, jobs=jobs, out=out.absolute(), timeout=timeout, screen=screen)
+        records = _run(
+            selected, values, work, jobs=jobs, out=out.absolute(), timeout=timeout, force=force, screen=screen
+        )
+        if earlier is not None and against is not None:
+            _compare(earlier, against.resolve().name, out.absolute(), screen)
     except KeyboardInterrupt:
         screen.line("stopped; no page was left half-written")
         return STOPPED
@@ -72,8 +86,9 @@ def run_report(
     finally:
         if previous is not None:
             signal.signal(signal.SIGTERM, previous)
-    failed = sum(not record.done for record in records)
-    verdict = f"{len(records) - failed} done" + (f", {failed} failed" if failed else "")
+    failed, kept = sum(not record.done for record in records), sum(bool(record.kept) for record in records)
+    numbers = {"done": len(records) - failed - kept, "kept": kept, "failed": failed}
+    verdict = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
     screen.line(f"{verdict} in {time.monotonic() - start:.0f} s; open {out / 'index.html'}")
     return FAILED if failed else DONE
 
@@ -150,28 +165,72 @@ def _run(
     jobs: int,
     out: Path,
     timeout: float | None,
-    screen: "_Screen",
+    force: bool,
+    screen: Screen,
 ) -> list[RunRecord]:
-    from ntmlib.workbook.index import index_page
-
+    """Run what has to run, and keep the rest."""
+    folder = next(iter(selected.values())).parent
+    shared = freshness.shared_ingredients(folder)
+    made_of = {name: freshness.ingredients(path, shared) for name, path in selected.items()}
+    good, why = read_records(out, ".json"), dict[str, str]()
     records: list[RunRecord] = []
 
     def finished(task: Task, record: RunRecord) -> None:
+        record = dataclasses.replace(
+            record,
+            why=why[task.name],
+            made_of=made_of[task.name],
+            written=freshness.checksums({".html": task.folder / PAGE, ".ipynb": task.folder / NOTEBOOK}),
+        )
+        (task.folder / RECORD).write_text(record.to_json(), encoding="utf-8")
         _publish(task, record, out)
-        index = task.folder / "index.html"
-        index.write_text(index_page(out), encoding="utf-8")
-        put_in_place(index, out / "index.html")
+        (out / comparison.PAGE).unlink(missing_ok=True)  # it told of what was there until now
+        _write_index(task.folder, out)
         shutil.rmtree(task.folder, ignore_errors=True)
         records.append(record)
         screen.finished(record, out)
 
     try:
-        tasks = [Task(path, values[name], work / name) for name, path in selected.items()]
-        commit = current_commit(next(iter(selected.values())).parent)
+        for name, path in selected.items():
+            parameters = {p.name: p.default for p in read_parameters(path)} | values[name]
+            why[name] = freshness.reason_to_run(out, good.get(name), made_of[name], parameters, force=force)
+            if not why[name]:
+                kept = dataclasses.replace(good[name], kept=now())
+                (work / RECORD).write_text(kept.to_json(), encoding="utf-8")
+                put_in_place(work / RECORD, out / f"{name}.json")
+                records.append(kept)
+                screen.kept(kept)
+        _write_index(work, out)
+        tasks = [Task(path, values[name], work / name) for name, path in selected.items() if why[name]]
+        commit = current_commit(folder)
         run_notebooks(tasks, jobs=jobs, timeout=timeout, commit=commit, finished=finished, watch=screen.watch)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return records
+
+
+def _write_index(work: Path, out: Path) -> None:
+    from ntmlib.workbook.index import index_page
+
+    _write_page(work, out / "index.html", index_page(out))
+
+
+def _write_page(work: Path, final: Path, text: str) -> None:
+    made = work / final.name
+    made.write_text(text, encoding="utf-8")
+    put_in_place(made, final)
+
+
+def _compare(earlier: comparison.Report, name: str, out: Path, screen: Screen) -> None:
+    """Print what differs from an earlier report, and write it as a page that the index links."""
+    from ntmlib.workbook.against_page import against_page
+
+    changes = comparison.compare(earlier, comparison.Report.read(out))
+    for line in comparison.lines(changes, name):
+        screen.line(line)
+    with tempfile.TemporaryDirectory(prefix=f"{_TEMPORARY}{os.getpid()}-", dir=out) as work:
+        _write_page(Path(work), out / comparison.PAGE, against_page(changes, name))
+        _write_index(Path(work), out)
 
 
 def _publish(task: Task, record: RunRecord, out: Path) -> None:
@@ -205,45 +264,3 @@ def _stop_on_termination() -> Any:
     if threading.current_thread() is not threading.main_thread():
         return None
     return signal.signal(signal.SIGTERM, stop)
-
-
-class _Screen:
-    """One line per notebook; on a terminal also one that moves while they run."""
-
-    def __init__(self, total: int):
-        self._total, self._done = total, 0
-        self._moving = sys.stdout.isatty()
-        self._drawn = 0
-
-    def line(self, text: str) -> None:
-        self._erase()
-        print(text, flush=True)
-
-    def finished(self, record: RunRecord, out: Path) -> None:
-        self._done += 1
-        text = f"[{self._done}/{self._total}] {record.name:<24} {record.status:<6} {record.seconds:7.1f} s"
-        if not record.done:
-            where = f"cell {record.failed_cell}: " if record.failed_cell else ""
-            text += f"  {where}{record.error}  ({_relative(out / record.page)})"
-        self.line(text)
-
-    def watch(self, running: Sequence[Job]) -> None:
-        if not self._moving:
-            return
-        parts = [f"{job.task.name} cell {job.cell} of {job.of or '?'}, {job.seconds:.0f} s" for job in running]
-        text = "  ".join(parts)[: shutil.get_terminal_size().columns - 1]
-        self._erase()
-        print(text, end="", flush=True)
-        self._drawn = len(text)
-
-    def _erase(self) -> None:
-        if self._drawn:
-            print("\r" + " " * self._drawn + "\r", end="")
-            self._drawn = 0
-
-
-def _relative(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

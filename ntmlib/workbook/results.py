@@ -6,7 +6,7 @@ import inspect
 import math
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Result:
         unit: such as ``bits per sequence``; empty for a plain count.
         paper: the number the paper gives for the same thing, as text; empty when it gives none.
         source: where the paper gives it, such as ``Fig. 4``.
+        better: which way is better, ``higher`` or ``lower``; empty when neither is.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Result:
     unit: str = ""
     paper: str = ""
     source: str = ""
+    better: str = ""
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -38,6 +40,8 @@ class Result:
             raise ValueError(f"value must be a number or a text; got {type(self.value).__name__}")
         if isinstance(self.value, float) and not math.isfinite(self.value):
             raise ValueError(f"value must be finite; got {self.value} for {self.name!r}")
+        if self.better not in ("", "higher", "lower"):
+            raise ValueError(f"better must be 'higher', 'lower' or empty; got {self.better!r} for {self.name!r}")
 
     @property
     def shown(self) -> str:
@@ -66,10 +70,7 @@ def publish(results: Sequence[Result]) -> None:
     """
     if not results:
         raise ValueError("results must hold at least one Result; got none")
-    records = [
-        {"name": r.name, "value": r.value, "shown": r.shown, "unit": r.unit, "paper": r.paper, "source": r.source}
-        for r in results
-    ]
+    records = [{**asdict(r), "shown": r.shown} for r in results]
     _display({MIME: records, "text/html": _table(results), "text/plain": _lines(results)})
 
 

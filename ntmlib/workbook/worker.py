@@ -97,7 +97,8 @@ def execute(task: dict[str, Any], announce: Callable[..., None]) -> tuple[Any, F
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            described = "--IPKernelApp.extra_extensions=ntmlib.workbook.described"
+            command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", described]
             return KernelSpec(argv=command, display_name="Python 3", language="python", interrupt_mode="signal")
 
         async def start_kernel(self, *args: Any, **options: Any) -> None:  # type: ignore[override]

@@ -1,11 +1,14 @@
 """Pages of the report in a real browser without a network: a small notebook with every kind of output, then ours."""
 
+import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
+from soundness import faults
 from synthetic_notebooks import write_notebook
 
 from ntmlib.workbook.exercises import read_checks
@@ -31,6 +34,8 @@ CELLS = (
     "md:## Results",
     "from ntmlib.workbook import Result, publish\npublish([Result('answer', 42, paper='41', source='Fig. 1')])",
     "print('wide ' * 200)",
+    "md:## Code\n\n```python\ndef show(text):  # a comment\n    return f'{text} {1}'\n```\n\n"
+    "| a | b |\n|---|---|\n| 1 | 2 |\n",
 )
 # A text that changes when anything visible in any canvas of the player does.
 FINGERPRINT = """(player) => [...player.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()).join()"""
@@ -81,7 +86,14 @@ def small(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("small")
     write_notebook(home / "notebooks", "01-small", *CELLS, title="A small page")
     write_notebook(home / "notebooks", "02-fails", "raise ValueError('as it should')")
-    assert run_report(out=home / "reports", notebooks=home / "notebooks") == 1
+    options = {"out": home / "reports", "notebooks": home / "notebooks"}
+    assert run_report(**options) == 1
+    earlier = json.loads((home / "reports" / "01-small.json").read_text("utf-8"))
+    earlier["results"][0] |= {"value": 41, "shown": "41", "better": "higher"}
+    earlier["parameters"]["seed"] = 5
+    (home / "earlier").mkdir()
+    (home / "earlier" / "01-small.json").write_text(json.dumps(earlier))
+    assert run_report(["01"], **options, against=home / "earlier") == 0  # 01 is kept
     return home / "reports"
 
 
@@ -131,7 +143,15 @@ def check_layout(page: Page) -> None:
     assert page.locator("main").count() == 1
 
 
-@pytest.mark.parametrize("name", ["01-small.html", "02-fails.failed.html", "index.html"])
+SMALL = ["01-small.html", "02-fails.failed.html", "index.html", "against.html"]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_page_is_sound_html_and_keeps_to_the_rules_of_axe(small, offline, name):
+    assert faults(look(offline, small / name).page, small / name) == []
+
+
+@pytest.mark.parametrize("name", SMALL)
 def test_a_page_asks_for_nothing_and_complains_about_nothing(small, offline, name):
     seen = look(offline, small / name)
     seen.page.wait_for_timeout(200)
@@ -168,6 +188,19 @@ def test_a_narrow_window_and_paper_show_the_whole_page(small, offline):
     page.emulate_media(media="print", color_scheme="dark")
     assert page.locator("nav.contents").is_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator(".ntm-player button:visible, .ntm-player input:visible").count() == 0
+    ink = page.locator(".ntm-player .ntm-title").first.evaluate("(title) => getComputedStyle(title).color")
+    assert sum(int(part) for part in re.findall(r"\d+", ink)[:3]) < 200, "a player's words are dark, too"
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 less its margins
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+    wide = "(all) => all.filter((one) => one.getBoundingClientRect().right > 719).length"
+    assert page.locator("main :is(pre, img, table, canvas, math)").evaluate_all(wide) == 0
+
+
+def test_a_page_without_sections_has_the_whole_width_for_its_text(small, offline):
+    page = look(offline, small / "02-fails.failed.html").page
+    assert page.locator("nav.contents").count() == 0
+    assert page.locator("main").evaluate("(main) => main.clientWidth") > 800
 
 
 def test_a_dark_scheme_keeps_text_readable(small, browser):
@@ -204,6 +237,13 @@ def test_a_page_of_ours_opens_without_a_network(reports, offline, name):
 @pytest.mark.notebooks
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
+def test_a_page_of_ours_is_sound_html_and_keeps_to_the_rules_of_axe(reports, offline, name):
+    assert faults(look(offline, reports / f"{name}.html").page, reports / f"{name}.html") == []
+
+
+@pytest.mark.notebooks
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_of_ours_is_complete_without_scripts(reports, without_scripts, name):
     page = look(without_scripts, reports / f"{name}.html").page
     check_formulas(page)
@@ -224,7 +264,7 @@ def test_the_index_shows_a_picture_a_question_and_a_result_of_every_notebook(rep
     page = look(offline, reports / "index.html").page
     cards = page.locator(".card")
     assert cards.count() == len(OURS)
-    for part in (".cover img", "p", ".metric strong", ".badge.done"):
+    for part in (".cover img", ".asked", ".ntm-results tbody td", ".badge.done"):
         assert page.locator(f".card:has({part})").count() == len(OURS), part
 
 

@@ -1,0 +1,34 @@
+"""The pictures of README.md and docs/tour.md are those that benchmarks/pictures.py draws, in number, words and size."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "docs" / "images"
+SHOWN = {
+    page: re.findall(r"!\[([^\]]+)\]\(([^)]+\.png)\)", page.read_text("utf-8"))
+    for page in (ROOT / "README.md", ROOT / "docs" / "tour.md")
+}
+
+
+def test_every_picture_that_is_shown_is_there_with_words_and_none_is_kept_that_is_not_shown():
+    named = {(page.parent / address).resolve() for page, found in SHOWN.items() for _, address in found}
+    assert named == set(IMAGES.glob("*.png"))
+    assert all(len(words) > 30 for found in SHOWN.values() for words, _ in found)
+    assert len(SHOWN[ROOT / "docs" / "tour.md"]) == 4
+    assert sum(path.stat().st_size for path in named) < 600_000
+
+
+@pytest.mark.slow
+def test_the_command_that_is_named_draws_all_of_them(tmp_path, capsys):
+    assert "`benchmarks/pictures.py`" in (ROOT / "docs" / "tour.md").read_text("utf-8")
+    runpy.run_path(str(ROOT / "benchmarks" / "pictures.py"))["main"](tmp_path)
+    drawn = {path.name: Image.open(path) for path in tmp_path.iterdir()}
+    kept = {path.name: Image.open(path) for path in IMAGES.glob("*.png")}
+    assert {name: (image.size, image.info["Description"]) for name, image in drawn.items()} == {
+        name: (image.size, image.info["Description"]) for name, image in kept.items()
+    }
