@@ -48,7 +48,8 @@ PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 <title>{title}</title>
-<style>body {{ margin: 4px auto; max-width: {width}px; padding: 0 12px; font-family: system-ui, sans-serif; }}
+<style>html {{ background: Canvas; color: CanvasText; }}
+body {{ margin: 4px auto; max-width: {width}px; padding: 0 12px; font-family: system-ui, sans-serif; }}
 h1 {{ margin: 0 4px; font-size: 16px; }}</style>
 </head>
 <body>
