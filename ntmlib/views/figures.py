@@ -137,8 +137,16 @@ def plot_heads(trace: Trace, example: int = 0, *, all_slots: bool = False, steps
     for row, (kind, record, head) in zip(grid, rows, strict=True):
         name = f"{kind} head {head + 1}" if num_heads > 1 else f"{kind} head"
         for axes, (field, stage) in zip(row, STAGES, strict=True):
-            weighting = _rows_in_view(_array(getattr(record, field)[example, :, head]).T, window)
-            image = axes.imshow(weighting, cmap=UNIT_COLOURS, vmin=0, vmax=1, aspect="auto", interpolation_stage="rgba")
+            weighting = strongest(_rows_in_view(_array(getattr(record, field)[example, :, head]).T, window))
+            image = axes.imshow(
+                weighting,
+                cmap=UNIT_COLOURS,
+                vmin=0,
+                vmax=1,
+                aspect="auto",
+                interpolation_stage="rgba",
+                extent=(-0.5, num_steps - 0.5, window[1] - 0.5, -0.5),
+            )
             colour = WRITE_COLOUR if kind == "write" else READ_COLOUR
             axes.set_title(f"{name}: {stage}", loc="left", fontsize=9, color=colour)
             for step in steps:
@@ -206,6 +214,18 @@ def _array(tensor: Tensor) -> npt.NDArray[np.floating[Any]]:
 def _rows_in_view(rows: npt.NDArray[Any], window: tuple[int, int]) -> npt.NDArray[Any]:
     """Return the rows of a window that may wrap past the last slot."""
     return np.roll(rows, -window[0], axis=0)[: window[1]]
+
+
+def strongest(values: npt.NDArray[Any], rows: int = 300, columns: int = 600) -> npt.NDArray[Any]:
+    """Shrink a table of weights that has more cells than a picture has pixels, so that no thin line gets lost.
+
+    A cell of the new table is the largest of those that it stands for.
+    """
+    for axis, most in ((0, rows), (1, columns)):
+        size = values.shape[axis]
+        if size > most:
+            values = np.maximum.reduceat(values, np.arange(most) * size // most, axis=axis)
+    return values
 
 
 def number_slots(axes: Axes, window: tuple[int, int], slots: int) -> None:
