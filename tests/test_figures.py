@@ -8,6 +8,7 @@ from matplotlib import image, pyplot
 
 from ntmlib.ntm import NTM, Trace
 from ntmlib.views import plot_heads, plot_memory, plot_sequence
+from ntmlib.views.figures import strongest
 
 
 def random_trace(heads: int = 1, slots: int = 9) -> Trace:
@@ -101,3 +102,13 @@ def test_four_pairs_of_heads_stay_legible():
     height, width = image.imread(io.BytesIO(picture.png())).shape[:2]
     assert width >= 1280
     assert height < 1.2 * width
+
+
+@pytest.mark.parametrize("shape", [(1024, 2000), (300, 601), (7, 5)])
+def test_a_picture_of_more_cells_than_pixels_keeps_the_strongest(shape):
+    values = np.zeros(shape)
+    values[-1, -1] = values[shape[0] // 2, 0] = 1.0
+    shrunk = strongest(values)
+    assert shrunk.shape == (min(shape[0], 300), min(shape[1], 600))
+    assert shrunk.sum() == 2
+    assert shrunk[-1, -1] == 1

@@ -210,3 +210,26 @@ def test_a_call_that_does_not_fit_is_refused(arguments, message):
     unchecked = inspect.unwrap(LSTM.forward)  # as users run it: without the shape checks of the tests
     with pytest.raises(ValueError, match=message):
         unchecked(make(), **{"inputs": sequences(), **arguments})
+
+
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "output_hidden": 3, "embedding": 2}])
+def test_a_trace_is_what_the_network_does_step_by_step(options):
+    lstm = LSTM(4, 3, hidden=5, **options, generator=torch.Generator().manual_seed(1))
+    inputs = torch.rand(2, 6, 4, generator=torch.Generator().manual_seed(2))
+    trace = lstm.trace(inputs)
+    outputs, (hidden, cell) = lstm(inputs)
+    torch.testing.assert_close(trace.outputs, outputs.detach())
+    torch.testing.assert_close(trace.hidden[:, -1], hidden.detach())
+    torch.testing.assert_close(trace.cell[:, -1], cell.detach())
+    _, (_, after_three) = lstm(inputs[:, :3])
+    torch.testing.assert_close(trace.cell[:, 2], after_three.detach())
+    assert not trace.cell.requires_grad
+
+
+def test_a_trace_goes_on_from_a_state_and_needs_a_step():
+    lstm = LSTM(4, 3, hidden=5, num_layers=1)
+    inputs = torch.rand(1, 6, 4, generator=torch.Generator().manual_seed(2))
+    _, state = lstm(inputs[:, :2])
+    torch.testing.assert_close(lstm.trace(inputs[:, 2:], state).cell, lstm.trace(inputs).cell[:, 2:])
+    with pytest.raises(ValueError, match="inputs must have at least one step to trace; got 0"):
+        lstm.trace(inputs[:, :0])

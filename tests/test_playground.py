@@ -6,44 +6,33 @@ from ipywidgets.widgets import widget
 
 from ntmlib.machine import content_weighting
 from ntmlib.views import Knobs, playground
-from ntmlib.views.playground import Bars, shift_bell
+from ntmlib.views.playground import shift_bell
 
 
-def parts(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from parts(child)
-
-
-def slider(panel, name: str):
-    return next(part for part in parts(panel) if getattr(part, "description", "") == name)
-
-
-def bars(panel) -> dict[str, list[float]]:
-    drawn = next(part for part in parts(panel) if isinstance(part, Bars))
-    return {name: weights for name, _, weights in drawn.stages}
+def bars(play) -> dict[str, list[float]]:
+    return {name: weights for name, _, weights in play.weightings()}
 
 
 def test_the_bars_are_what_the_library_computes():
     play = playground(Knobs(look_for=5, key_strength=12.0))
     expected = content_weighting(play.memory[5], torch.tensor(12.0), play.memory)
-    assert bars(play.widget)["1 content"] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert bars(play)["1 content"] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
-def test_turning_a_knob_redraws_the_bars():
-    panel = playground().widget
-    slider(panel, "gate").value = 0.0
-    drawn = bars(panel)
-    assert drawn["2 gated"] == pytest.approx(drawn["previous"], abs=1e-5)
+def test_knobs_turned_in_the_panel_are_those_of_the_playground():
+    play = playground()
+    play.widget.knobs = {**play.widget.knobs, "interpolation_gate": 0.0}
+    assert play.knobs == replace(Knobs(), interpolation_gate=0.0)
+    assert bars(play)["2 gated"] == pytest.approx(bars(play)["previous"], abs=1e-5)
 
 
-def test_step_again_feeds_the_weighting_back_and_start_over_undoes_it():
-    panel = playground().widget
-    before = bars(panel)
-    slider(panel, "step again").click()
-    assert bars(panel)["previous"] == pytest.approx(before["4 sharpened"], abs=1e-4)
-    slider(panel, "start over").click()
-    assert bars(panel) == before
+def test_a_step_taken_in_the_panel_is_taken_in_the_playground():
+    play = playground()
+    taken = bars(play)["4 sharpened"]
+    play.widget.previous = taken
+    assert bars(play)["previous"] == pytest.approx(taken, abs=1e-4)
+    play.reset()
+    assert bars(play)["previous"] == play.start.tolist()
 
 
 @pytest.mark.parametrize(("centre", "expected"), [(-1.0, [1, 0, 0]), (0.0, [0, 1, 0]), (0.25, [0, 0.75, 0.25])])
@@ -58,11 +47,12 @@ def test_a_blurred_shift_is_a_distribution_with_its_peak_at_the_centre(blur):
     assert bell.argmax() == 2
 
 
-def test_the_still_panel_is_a_grid_of_settings_without_widgets():
+def test_the_panel_of_a_page_has_a_grid_of_settings_for_readers_without_scripts_and_no_widgets():
     before = set(widget._instances)
     play = playground(interactive=False)
-    bundle, _ = play._repr_mimebundle_()
-    assert "image/png" in bundle
+    bundle = play._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "text/plain"}
+    assert '<div class="ntm-playground"><img alt="The weighting for three key strengths' in bundle["text/html"]
     assert len(play.picture().axes) == 9
     assert set(widget._instances) == before
 

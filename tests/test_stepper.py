@@ -2,6 +2,7 @@ import base64
 import dataclasses
 import json
 import re
+import xml.etree.ElementTree
 
 import anywidget
 import ipywidgets
@@ -22,36 +23,26 @@ def random_trace() -> Trace:
     return machine.trace(torch.randint(0, 2, (2, 7, 5), generator=generator).float())
 
 
-def parts(view):
-    yield view
-    for child in getattr(view, "children", ()):
-        yield from parts(child)
+def test_the_step_of_a_live_stepper_can_be_linked_to_other_widgets():
+    stepper = step_through(random_trace())
+    assert isinstance(stepper.widget, Player)
+    assert stepper.widget is stepper.widget  # one view, however often it is asked for
+    slider = ipywidgets.IntSlider()
+    ipywidgets.link((stepper.widget, "step"), (slider, "value"))
+    slider.value = 5
+    assert stepper.widget.step == 5
 
 
-def test_a_live_stepper_links_slider_and_play_to_the_player_in_the_browser():
-    before = set(widget._instances)
-    play, slider, player = (
-        part
-        for part in parts(step_through(random_trace()).widget)
-        if hasattr(part, "comm") and not hasattr(part, "children")
-    )
-    assert isinstance(play, ipywidgets.Play)
-    assert isinstance(slider, ipywidgets.IntSlider)
-    assert isinstance(player, Player)
-    assert (slider.min, slider.max) == (0, 6)
-    links = [
-        made
-        for key, made in widget._instances.items()
-        if key not in before and isinstance(made, ipywidgets.widgets.widget_link.Link)
-    ]
-    assert [(link.source, link.target) for link in links] == [
-        ((player, "step"), (play, "value")),
-        ((player, "step"), (slider, "value")),
-    ]
+def test_a_live_stepper_sends_its_arrays_as_bytes():
+    data = step_through(random_trace()).widget.data
+    assert isinstance(data["whole_bytes"], bytes)
+    assert all(isinstance(chunk, bytes) for chunk in data["chunks"])
 
 
 def test_a_live_stepper_shows_a_widget():
-    assert "application/vnd.jupyter.widget-view+json" in step_through(random_trace())._repr_mimebundle_()
+    bundle = step_through(random_trace())._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert "application/vnd.jupyter.widget-view+json" in data
 
 
 def test_a_still_stepper_makes_no_widget_at_all():
@@ -80,20 +71,64 @@ def test_a_page_asks_for_nothing_from_elsewhere(tmp_path):
     assert not re.search(r"""(src|href)=(?!["']?data:)|url\(|@import|fetch\(|https?://""", page)
 
 
-def test_save_png_marks_the_steps_asked_for(tmp_path):
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_saved_pictures_mark_the_steps_asked_for(tmp_path, kind):
     stepper = step_through(random_trace())
-    stepper.save_png(tmp_path / "plain.png")
-    stepper.save_png(tmp_path / "marked.png", steps=[2, 5])
-    plain, marked = ((tmp_path / name).read_bytes() for name in ("plain.png", "marked.png"))
-    assert plain.startswith(PNG)
-    assert marked.startswith(PNG)
+    save = getattr(stepper, f"save_{kind}")
+    save(tmp_path / f"plain.{kind}")
+    save(str(tmp_path / f"marked.{kind}"), steps=[2, 5])
+    plain, marked = ((tmp_path / f"{name}.{kind}").read_bytes() for name in ("plain", "marked"))
     assert plain != marked
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"marked.{kind}", f"plain.{kind}"]
+    if kind == "png":
+        assert plain.startswith(PNG)
+    else:
+        root = xml.etree.ElementTree.fromstring(plain)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert root.find("{http://www.w3.org/2000/svg}title").text.endswith(stepper.summary)
+        assert plain == stepper.picture().svg()  # the same bytes each time
 
 
-def test_save_png_refuses_a_step_that_is_not_there(tmp_path):
-    with pytest.raises(ValueError, match="step must be from 0 to 6, the steps of the trace; got 7"):
-        step_through(random_trace()).save_png(tmp_path / "x.png", steps=[7])
+@pytest.mark.parametrize("wrong", [[7], [-1], [True], [2, 99]])
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_steps_that_are_not_there_are_refused_before_anything_is_written(tmp_path, kind, wrong):
+    stepper = step_through(random_trace())
+    with pytest.raises(ValueError, match=r"steps? must be .*from 0 to 6.*; got"):
+        getattr(stepper, f"save_{kind}")(tmp_path / f"x.{kind}", steps=wrong)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["html", "png", "svg"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("page.txt", r"path must end in \.{kind}; got '.*page.txt'"),
+        ("missing/page.{kind}", "path must be in a folder that is there; got '.*missing/page.{kind}'"),
+        ("folder.{kind}", "path must be a file; got the folder '.*folder.{kind}'"),
+    ],
+)
+def test_paths_that_cannot_be_written_are_refused_before_anything_is_written(tmp_path, kind, name, message):
+    (tmp_path / f"folder.{kind}").mkdir()
+    with pytest.raises(ValueError, match=message.replace("{kind}", kind)):
+        getattr(step_through(random_trace()), f"save_{kind}")(tmp_path / name.replace("{kind}", kind))
+    assert [path.name for path in tmp_path.rglob("*")] == [f"folder.{kind}"]
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "page.html"
+    path.write_text("old")
+    monkeypatch.setattr("ntmlib.views.saving.os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        step_through(random_trace()).save_html(path)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("page.html", "old")]
+
+
+def test_a_long_trace_sends_less_to_a_page_than_to_a_live_view(monkeypatch):
+    monkeypatch.setattr("ntmlib.views.stepper.PAGE_BYTES", 300)
+    stepper = step_through(random_trace())
+    assert stepper.data.every == 1
+    assert json.loads(stepper.page_json())["every"] > 1
+    assert json.loads(step_through(random_trace(), interactive=False).page_json())["every"] > 1
 
 
 def test_the_module_of_the_widget_is_the_script_of_the_page():
@@ -143,7 +178,7 @@ def test_symbols_are_named_with_the_likeliest_to_follow():
 def test_with_symbols_no_pictures_of_the_channels_are_sent_and_the_score_is_in_symbols():
     logits = torch.tensor([[0.5, 0.3, 0.2]]).log().expand(5, 3)[None]
     data = step_through(symbol_trace(logits=logits), symbols=["a", "b", "c"], interactive=False).data
-    assert not {"inputs", "outputs", "targets"} & set(data.arrays)
+    assert not {"inputs", "outputs", "targets"} & set(data.whole)
     assert data.score == "2 of 4 right, 0.95 nats a symbol"
     assert "over 5 steps: 2 of 4 right" in data.summary
     assert json.loads(data.to_json())["symbols"]["came"] == [0, 1, 1, 0, None]

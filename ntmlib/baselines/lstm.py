@@ -6,6 +6,8 @@ equals the paper's for four of its five tasks (the fifth differs by two swapped 
 348,424 here and 384,424 in print); ``tests/test_lstm.py`` checks it.
 """
 
+from dataclasses import dataclass
+
 import torch
 from einops import repeat
 from jaxtyping import Float, Int
@@ -14,6 +16,20 @@ from torch import Tensor, nn
 from ntmlib.dropout import dropped
 
 LSTMState = tuple[Float[Tensor, "batch layers hidden"], Float[Tensor, "batch layers hidden"]]
+
+
+@dataclass(frozen=True)
+class LSTMTrace:
+    """What an LSTM did with a batch of sequences. It has no heads to look at; this is all that it carries along.
+
+    ``outputs`` are logits; ``hidden`` and ``cell`` are what each unit of each layer says and holds after each step.
+    All tensors are detached from the network.
+    """
+
+    inputs: Float[Tensor, "batch time features"]
+    outputs: Float[Tensor, "batch time outputs"]
+    hidden: Float[Tensor, "batch time layers hidden"]
+    cell: Float[Tensor, "batch time layers hidden"]
 
 
 class LSTM(nn.Module):
@@ -145,6 +161,28 @@ class LSTM(nn.Module):
             running = torch.arange(time, device=inputs.device) < lengths.to(inputs.device)[:, None]
             logits = logits * running[..., None]
         return logits, (torch.stack(last_hiddens, 1), torch.stack(last_cells, 1))
+
+    @torch.no_grad()
+    def trace(self, inputs: Float[Tensor, "batch time features"], state: LSTMState | None = None) -> LSTMTrace:
+        """Run whole sequences and keep what every unit held after each step.
+
+        Raises:
+            ValueError: inputs or state do not fit, or there are no steps.
+        """
+        outputs, (hidden, cell) = self(inputs[:, :1], state)
+        if inputs.shape[1] == 0:
+            raise ValueError("inputs must have at least one step to trace; got 0")
+        records = [(outputs, hidden, cell)]
+        for step in range(1, inputs.shape[1]):
+            outputs, (hidden, cell) = self(inputs[:, step : step + 1], (hidden, cell))
+            records.append((outputs, hidden, cell))
+        all_outputs, all_hidden, all_cells = zip(*records, strict=True)
+        return LSTMTrace(
+            inputs=inputs.detach(),
+            outputs=torch.cat(all_outputs, 1),
+            hidden=torch.stack(all_hidden, 1),
+            cell=torch.stack(all_cells, 1),
+        )
 
     def _layer(
         self,

@@ -3,6 +3,7 @@
 Views see a finished ``Trace`` and the equations of ``ntmlib.machine``, nothing that trains.
 """
 
+from ntmlib.views.comparison import Comparison, compare
 from ntmlib.views.curves import plot_generalisation, plot_history
 from ntmlib.views.diagrams import (
     plot_answers,
@@ -22,12 +23,14 @@ from ntmlib.views.playground import Knobs, playground
 from ntmlib.views.reading import TextField, try_text
 from ntmlib.views.scoreboard import plot_conditions, plot_costs, plot_learning, plot_matrix
 from ntmlib.views.stacks import plot_places
+from ntmlib.views.state_player import plot_cells
 from ntmlib.views.stepper import Stepper, step_through
 from ntmlib.views.tables import Table
 from ntmlib.views.text_curves import plot_repeats, plot_text_curves
 from ntmlib.views.writing import WritingBox, write_text
 
 __all__ = [
+    "Comparison",
     "Knobs",
     "Passage",
     "Picture",
@@ -35,11 +38,13 @@ __all__ = [
     "Table",
     "TextField",
     "WritingBox",
+    "compare",
     "contents",
     "origins",
     "playground",
     "plot_answers",
     "plot_architecture",
+    "plot_cells",
     "plot_conditions",
     "plot_costs",
     "plot_generalisation",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,8 +20,9 @@ from torch import Tensor
 
 from ntmlib.machine import HeadRecord
 from ntmlib.ntm import Trace
+from ntmlib.views.checks import check_answers, check_example, check_names, check_steps
 from ntmlib.views.colours import READ_COLOUR, SIGNED_COLOURS, UNIT_COLOURS, WRITE_COLOUR
-from ntmlib.views.player import check_answers, check_example, check_names, summarise, used_slots
+from ntmlib.views.player import summarise, used_slots
 
 STAGES = (
     ("content_weighting", "1 content"),
@@ -46,6 +48,13 @@ class Picture(Figure):
         """Draw it."""
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", metadata={"Software": None, "Description": self.alt})
+        return buffer.getvalue()
+
+    def svg(self) -> bytes:
+        """Draw it with lines that stay sharp at any size. Letters are drawn as lines: no font is needed to see it."""
+        buffer = io.BytesIO()
+        with rc_context({"svg.fonttype": "path", "svg.hashsalt": "ntmlib"}):  # the same bytes each time
+            self.savefig(buffer, format="svg", metadata={"Creator": None, "Date": None, "Title": self.alt})
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
@@ -115,7 +124,7 @@ def plot_heads(trace: Trace, example: int = 0, *, all_slots: bool = False, steps
         ValueError: example or a step is not in the trace.
     """
     check_example(trace, example)
-    _check_steps(trace, steps)
+    steps = check_steps(steps, trace.inputs.shape[1] - 1)
     num_steps, num_heads, slots = trace.write.weighting.shape[1:]
     window = (0, slots) if all_slots else used_slots(trace, example)
     row_height = 1.65 if num_heads == 1 else 1.2  # inches
@@ -128,14 +137,22 @@ def plot_heads(trace: Trace, example: int = 0, *, all_slots: bool = False, steps
     for row, (kind, record, head) in zip(grid, rows, strict=True):
         name = f"{kind} head {head + 1}" if num_heads > 1 else f"{kind} head"
         for axes, (field, stage) in zip(row, STAGES, strict=True):
-            weighting = _rows_in_view(_array(getattr(record, field)[example, :, head]).T, window)
-            image = axes.imshow(weighting, cmap=UNIT_COLOURS, vmin=0, vmax=1, aspect="auto", interpolation_stage="rgba")
+            weighting = strongest(_rows_in_view(_array(getattr(record, field)[example, :, head]).T, window))
+            image = axes.imshow(
+                weighting,
+                cmap=UNIT_COLOURS,
+                vmin=0,
+                vmax=1,
+                aspect="auto",
+                interpolation_stage="rgba",
+                extent=(-0.5, num_steps - 0.5, window[1] - 0.5, -0.5),
+            )
             colour = WRITE_COLOUR if kind == "write" else READ_COLOUR
             axes.set_title(f"{name}: {stage}", loc="left", fontsize=9, color=colour)
             for step in steps:
                 axes.axvspan(step - 0.5, step + 0.5, facecolor="none", edgecolor="white", linewidth=0.8)
         row[0].set_ylabel("slot")
-    _number_slots(grid[0, 0], window, slots)
+    number_slots(grid[0, 0], window, slots)
     for axes in grid[-1]:
         axes.set_xlabel(f"time, in steps (0 to {num_steps - 1})", fontsize=8)
     scale = figure.add_axes((0.92, 0.5 - 1 / height, 0.012, 2 / height))
@@ -162,7 +179,7 @@ def plot_memory(
     """
     check_example(trace, example)
     steps = [trace.inputs.shape[1] - 1] if step is None else [step] if isinstance(step, int) else list(step)
-    _check_steps(trace, steps)
+    steps = check_steps(steps, trace.inputs.shape[1] - 1)
     slots = trace.memory.shape[2]
     window = (0, slots) if all_slots else used_slots(trace, example)
     memory = _array(trace.memory[example])
@@ -180,7 +197,7 @@ def plot_memory(
                 axes.barh(range(window[1]), weighting, height=0.9, color=colour)
             axes.set(xlim=(1, 0) if kind == "write" else (0, 1), xlabel=kind)
     grid[0].set_ylabel("slot")
-    _number_slots(grid[0], window, slots)
+    number_slots(grid[0], window, slots)
     figure.colorbar(image, ax=list(grid), fraction=0.03, pad=0.02, label="value")
     return figure
 
@@ -194,19 +211,24 @@ def _array(tensor: Tensor) -> npt.NDArray[np.floating[Any]]:
     return tensor.detach().cpu().double().numpy()
 
 
-def _check_steps(trace: Trace, steps: Sequence[int]) -> None:
-    last = trace.inputs.shape[1] - 1
-    for step in steps:
-        if not 0 <= step <= last:
-            raise ValueError(f"step must be from 0 to {last}, the steps of the trace; got {step}")
-
-
 def _rows_in_view(rows: npt.NDArray[Any], window: tuple[int, int]) -> npt.NDArray[Any]:
     """Return the rows of a window that may wrap past the last slot."""
     return np.roll(rows, -window[0], axis=0)[: window[1]]
 
 
-def _number_slots(axes: Axes, window: tuple[int, int], slots: int) -> None:
+def strongest(values: npt.NDArray[Any], rows: int = 300, columns: int = 600) -> npt.NDArray[Any]:
+    """Shrink a table of weights that has more cells than a picture has pixels, so that no thin line gets lost.
+
+    A cell of the new table is the largest of those that it stands for.
+    """
+    for axis, most in ((0, rows), (1, columns)):
+        size = values.shape[axis]
+        if size > most:
+            values = np.maximum.reduceat(values, np.arange(most) * size // most, axis=axis)
+    return values
+
+
+def number_slots(axes: Axes, window: tuple[int, int], slots: int) -> None:
     """Label rows by the slots they show."""
     first, count = window
     every = next(size for size in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000, slots) if count / size <= 6.5)

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ntmlib.machine import add, erase
 from ntmlib.ntm import Trace
+from ntmlib.views.checks import check_example
 from ntmlib.views.colours import READ_COLOUR, UNIT_COLOURS, WRITE_COLOUR
 from ntmlib.views.figures import Picture
-from ntmlib.views.player import check_example, used_slots
+from ntmlib.views.player import used_slots
 
 SMALLEST = 1e-30  # squared length of a vector below which there is nothing to share out
 

@@ -4,12 +4,12 @@
  * Plain JavaScript without dependencies, used in two ways: as the module of a live notebook widget, and
  * inside a page without a kernel or a network. stepper.py adds the few lines that each of the two needs.
  *
- *   const player = mountPlayer(element, data, { step: 0, controls: true, onStep: (step) => ... });
+ *   const player = mountPlayer(element, data, { step: 0, onStep: (step) => ... });
  *   player.setStep(12);  player.destroy();
  *
- * `data` is what PlayerData.to_dict() of player.py returns. A picture that shows all steps at once is painted
- * when its size changes and never again: its time cursor is one CSS variable. A new step repaints only the
- * memory, the bars and the vectors.
+ * `data` is what PlayerData.to_dict() of player.py returns; unpack.js unpacks it. A picture that shows all steps at
+ * once is painted when its size changes and never again: its time cursor is one CSS variable. A new step repaints
+ * only the memory, the bars and the vectors.
  */
 
 const STAGES = [ // name in the data, heading, what a reader should know about it
@@ -19,24 +19,7 @@ const STAGES = [ // name in the data, heading, what a reader should know about i
   ["sharpened", "4 sharpened", "the blur of the shift undone: the weighting that is used (eq. 9)"],
 ];
 const KINDS = { write: "write head", read: "read head" };
-
-/** Unpack base64 bytes: a zero is followed by how many there are; each frame is the difference from the last. */
-function decodeArray({ shape, signed, limit, data }) {
-  const packed = bytesOf(data);
-  const bytes = new Uint8Array(shape.reduce((product, axis) => product * axis, 1));
-  const frame = bytes.length / shape[0];
-  for (let i = 0, at = 0; i < packed.length; i++) {
-    if (packed[i] === 0) at += packed[++i];
-    else bytes[at++] = packed[i];
-  }
-  for (let at = frame; at < bytes.length; at++) bytes[at] += bytes[at - frame]; // wraps at 256, as in Python
-  const value = (i) => (signed ? ((bytes[i] - 128) / 127) * limit : bytes[i] / 255);
-  return { bytes, shape, frame, signed, limit, value };
-}
-
-function bytesOf(base64) {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
+const KEYS = "Arrow keys: one step. Page up and page down: ten. Home and end: first and last. Space on the slider: play and pause.";
 
 /** Make an element: `make("div.name", { attribute: value }, ...children)`. */
 function make(tag, attributes = {}, ...children) {
@@ -76,17 +59,19 @@ function paintMap(canvas, array, table, rows, columns, indexAt, alphaAt = () => 
   resize(canvas, width, height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
-  const zero = array.signed ? 128 : 0;
+  const { bytes, zero } = array;
   for (let y = 0, pixel = 0; y < height; y++) {
+    const [firstRow, endRow] = [Math.floor((y * rows) / height), ((y + 1) * rows) / height];
     for (let x = 0; x < width; x++, pixel += 4) {
+      const [firstColumn, endColumn] = [Math.floor((x * columns) / width), ((x + 1) * columns) / width];
       let strongest = zero;
-      for (let row = Math.floor((y * rows) / height); row < ((y + 1) * rows) / height; row++)
-        for (let column = Math.floor((x * columns) / width); column < ((x + 1) * columns) / width; column++) {
-          const byte = array.bytes[indexAt(row, column)];
+      for (let row = firstRow; row < endRow; row++)
+        for (let column = firstColumn; column < endColumn; column++) {
+          const byte = bytes[indexAt(row, column)];
           if (Math.abs(byte - zero) > Math.abs(strongest - zero)) strongest = byte;
         }
       for (let part = 0; part < 3; part++) image.data[pixel + part] = table[3 * strongest + part];
-      image.data[pixel + 3] = alphaAt(Math.floor((x * columns) / width));
+      image.data[pixel + 3] = alphaAt(firstColumn);
     }
   }
   context.putImageData(image, 0, 0);
@@ -102,9 +87,10 @@ function paintBars(canvas, rows, layers, leftwards = false) {
   for (const [value, colour] of layers) {
     context.fillStyle = colour;
     for (let row = 0; row < rows; row++) {
+      if (value(row) * width < 0.25) continue; // of a large memory most rows
       const [top, length] = [Math.round((row * height) / rows), value(row) * width];
       const bottom = Math.max(top + 1, Math.round(((row + 1) * height) / rows) - gap);
-      if (length >= 0.25) context.fillRect(leftwards ? width - length : 0, top, length, bottom - top);
+      context.fillRect(leftwards ? width - length : 0, top, length, bottom - top);
     }
   }
 }
@@ -129,62 +115,95 @@ function ticksOfNames(names) {
   return ticks;
 }
 
+/** Show a number of steps or slots that one cell stands for. */
+function range(name, first, count, end) {
+  const last = Math.min(first + count, end) - 1;
+  return last > first ? `${name}s ${first}\u2013${last}` : `${name} ${first}`;
+}
+
 function mountPlayer(el, data, hooks = {}) {
-  const { steps, slots, width, heads, window: [firstUsed, numUsed] } = data;
-  const arrays = Object.fromEntries(Object.entries(data.arrays).map(([name, packed]) => [name, decodeArray(packed)]));
+  const { steps, slots, width, heads, window: [firstUsed, numUsed], pooled: [stepsPooled, slotsPooled] } = data;
+  if (typeof DecompressionStream === "undefined") { // browsers before 2023: the still picture stays
+    el.append(make("p", {}, "This browser is too old to step through the trace."));
+    return { setStep() {}, destroy() {} };
+  }
+  const store = openTrace(data);
   const tables = { unit: bytesOf(data.tables.unit), signed: bytesOf(data.tables.signed) };
-  const still = window.matchMedia("(prefers-reduced-motion: reduce)");
-  const lastFrame = Math.floor((steps - 1) / data.memory_every);
-  const paintAll = []; // run when sizes, head pair or slots shown change
+  const paintAll = []; // run when sizes or slots shown change, and once at the beginning
+  const paintPair = []; // run when the pair of heads changes, and with all of the above
   const paintStep = []; // run at every step
+  const [numColumns, numRows] = [Math.ceil(steps / stepsPooled), Math.ceil(slots / slotsPooled)];
   let step = Math.min(Math.max(hooks.step || 0, 0), steps - 1);
+  let now = {}; // the arrays that belong to the step drawn
   let pair = 0;
   let first = firstUsed, rowsShown = numUsed; // the slots in view, wrapping around
-  let timer = null, frame = 0;
+  let frame = 0;
 
   const slotAt = (row) => (first + row) % slots;
-  const inWeighting = (time, head, row) => (time * heads + head) * slots + slotAt(row);
-  const tableOf = (array) => (array.signed ? tables.signed : tables.unit);
+  const tableOf = (array) => (array.kind === "signed" ? tables.signed : tables.unit);
   const headName = (kind) => (heads > 1 ? `${KINDS[kind]} ${pair + 1}` : KINDS[kind]);
   const colours = { write: "", read: "", before: "" }; // of bars, from the style sheet: they follow the theme
 
+  /** Where the values of the step drawn begin; of the selected head, if there is one for each head. */
+  function base(name, ofHead = true) {
+    const { shape } = data.detail[name];
+    const size = shape.reduce((product, axis) => product * axis, 1);
+    return now.frame * size + (ofHead ? (pair * size) / heads : 0);
+  }
+  const valueNow = (name, entry = 0) => now.arrays[name].value(base(name) + entry);
+  const inMap = (column, head, row) => (column * heads + head) * numRows + Math.floor(slotAt(row) / slotsPooled);
+
   // ---- pictures: one canvas each, with labels along its axes and the value under the pointer --------------------
 
-  const tip = make("div.tip", { role: "status" });
+  const tip = make("div.tip", { "aria-hidden": "true" });
 
-  /** Add a picture. `columns` and `rows` count cells; `where(row, column)` says in words what a cell is. */
-  function picture({ label, array, rows, columns, indexAt, where, alphaAt, yTicks, timed, live, height, name = "map" }) {
+  /**
+   * Add a picture of `array()`. `columns` and `rows()` count cells, `timed` ones have columns of time; `changes` is
+   * when it must be painted; `where(row, column)` says in words what a cell is.
+   */
+  function picture({ label, array, rows, columns, indexAt, where, alphaAt, yTicks, timed, changes = paintAll, height, name = "map", silent }) {
     const canvas = make("canvas");
-    const box = make(`div.${name}${timed ? ".timed" : ""}`, { role: "img", "aria-label": label }, canvas);
-    const [left, below] = [make("div.left"), make("div.below")];
+    const spoken = silent ? { "aria-hidden": "true" } : { role: "img", "aria-label": label };
+    const box = make(`div.${name}${timed ? ".timed" : ""}`, spoken, canvas);
+    const [left, below] = [make("div.left", { "aria-hidden": "true" }), make("div.below", { "aria-hidden": "true" })];
     if (height) box.style.height = `${height}px`;
-    const repaint = () => paintMap(canvas, array, tableOf(array), rows(), columns, indexAt, alphaAt);
+    changes.push(() => { if (sizes.get(canvas)[0]) paintMap(canvas, array(), tableOf(array()), rows(), columns, indexAt, alphaAt); });
     paintAll.push(() => {
-      repaint();
       const put = (axis, side, ticks, count) => axis.replaceChildren(...ticks.map(({ cell, label: text }) =>
         make("span", { style: `${side}:${((cell + 0.5) / count) * 100}%` }, String(text))));
-      if (yTicks) put(left, "top", yTicks(), rows());
+      if (yTicks) {
+        const row = canvas.clientHeight / rows();
+        let free = 0; // names of neighbours would stand on one another: the pointer tells those that are left out
+        put(left, "top", yTicks().filter(({ cell }) => cell * row >= free && ((free = cell * row + 9), true)), rows());
+      }
       if (timed) put(below, "left", ticksOf(steps).map(({ cell, label: at }) => ({ cell, label: at ? at : "step 0" })), steps);
     });
-    if (live) paintStep.push(repaint);
     const cellAt = (event) => {
       const area = canvas.getBoundingClientRect();
       const cell = (position, size, count) => Math.min(count - 1, Math.max(0, Math.floor((position / size) * count)));
-      return [cell(event.clientY - area.top, area.height, rows()), cell(event.clientX - area.left, area.width, columns)];
+      const [x, y] = [event.clientX - area.left, event.clientY - area.top];
+      return [cell(y, area.height, rows()), cell(x, area.width, columns), cell(x, area.width, steps)];
     };
     box.addEventListener("pointermove", (event) => {
-      const [row, column] = cellAt(event);
-      if (timed && event.buttons & 1) setStep(column, true);
-      showTip(event, `${where(row, column)}: ${short(array.value(indexAt(row, column)), 3)}`);
+      const [row, column, time] = cellAt(event);
+      if (timed && event.buttons & 1) byUser(time);
+      if (array()) showTip(event, `${where(row, column)}: ${short(array().value(indexAt(row, column)), 3)}`);
     });
     box.addEventListener("pointerleave", () => tip.classList.remove("ntm-shown"));
     if (timed) box.addEventListener("pointerdown", (event) => {
       event.preventDefault(); // no text selection while dragging
       box.setPointerCapture(event.pointerId);
-      (slider || el).focus({ preventScroll: true });
-      setStep(cellAt(event)[1], true);
+      byUser(cellAt(event)[2]);
     });
     return { box, left, below };
+  }
+
+  /** Go to a step that was pointed at; the keyboard goes on from there. */
+  function byUser(wanted) {
+    if (controls) {
+      controls.slider.focus({ preventScroll: true });
+      controls.setStep(wanted, true);
+    } else hooks.onStep(wanted);
   }
 
   function showTip(event, text) {
@@ -196,40 +215,47 @@ function mountPlayer(el, data, hooks = {}) {
   }
 
   /** Bars beside a map, for the current step; `layers(step)` as in paintBars. */
-  function bars(label, layers, leftwards = false) {
-    const canvas = make("canvas.bars", { role: "img", "aria-label": label });
-    paintStep.push(() => paintBars(canvas, rowsShown, layers(), leftwards));
+  function bars(layers, leftwards = false) {
+    const canvas = make("canvas.bars", { "aria-hidden": "true" }); // the slider tells where the heads are
+    paintStep.push(() => { if (sizes.get(canvas)[0]) paintBars(canvas, rowsShown, layers(), leftwards); });
     return canvas;
   }
 
-  const weights = (kind, stage) => (row) => arrays[`${kind}.${stage}`].value(inWeighting(step, pair, row));
-  const weightsBefore = (kind) => (row) => (step > 0
-    ? arrays[`${kind}.sharpened`].value(inWeighting(step - 1, pair, row))
-    : arrays[`${kind}.initial`].value(inWeighting(0, pair, row)));
+  const weights = (kind, stage) => {
+    const [array, from] = [now.arrays[`${kind}.${stage}`], base(`${kind}.${stage}`)];
+    return (row) => array.value(from + slotAt(row));
+  };
+
+  /** Slot and size of the largest weight now. */
+  function peakOf(kind, stage) {
+    const name = `${kind}.${stage}`;
+    const weighting = now.arrays[name].bytes.subarray(base(name), base(name) + slots);
+    let slot = 0;
+    for (let other = 1; other < slots; other++) if (weighting[other] > weighting[slot]) slot = other;
+    return { slot, weight: weighting[slot] / 255 };
+  }
 
   /** A vector of the selected head at the current step, one cell for each column of the memory. */
   function vector(name, label) {
-    const array = arrays[name];
     return picture({
-      label, array, columns: width, rows: () => 1, name: "vector", live: true, where: (_, column) => `${label}, column ${column}`,
-      indexAt: (_, column) => (step * heads + pair) * width + column,
+      label, array: () => now.arrays && now.arrays[name], columns: width, rows: () => 1, name: "vector", changes: paintStep, silent: true,
+      where: (_, column) => `${label}, column ${column}`, indexAt: (_, column) => base(name) + column,
     }).box;
   }
 
   // ---- what goes in and comes out -------------------------------------------------------------------------------
 
   function tape(name, title, names) {
-    const array = arrays[name];
     const scored = name === "inputs" || !data.scored ? undefined : (time) => (data.scored[time] ? 255 : 70);
     const { box, left, below } = picture({
-      label: `${title}: channels by time`, array, columns: steps, rows: () => names.length, timed: true,
-      height: Math.max(20, Math.min(8 * names.length, 90)), alphaAt: scored,
+      label: `${title}: channels by time`, array: () => store.whole[name], columns: steps, rows: () => names.length, timed: true,
+      height: Math.max(20, Math.min(8 * names.length, hooks.compact ? 54 : 90)), alphaAt: scored,
       indexAt: (row, time) => time * names.length + row, where: (row, time) => `${names[row]}, step ${time}`,
       yTicks: () => ticksOfNames(names),
     });
     return make("div.tape", {}, make("div.title", {}, title), left, box, ...(name === lastTape ? [below] : []));
   }
-  const lastTape = arrays.targets ? "targets" : "outputs";
+  const lastTape = data.whole.targets ? "targets" : "outputs";
   const veil = data.scored ? " (faint: not scored)" : "";
   const score = data.score ? `: ${data.score}` : "";
 
@@ -241,9 +267,7 @@ function mountPlayer(el, data, hooks = {}) {
     const strip = make("div.ribbon", { "aria-hidden": "true" }, ...columns); // the words below say it for the current step
     strip.addEventListener("click", (event) => {
       const column = event.target.closest("[data-step]");
-      if (!column) return;
-      (slider || el).focus({ preventScroll: true });
-      setStep(Number(column.dataset.step), true);
+      if (column) byUser(Number(column.dataset.step));
     });
     const [reads, expects, outcome] = [make("p"), make("ol"), make("p")];
     const rows = guesses[0].map(() => {
@@ -252,8 +276,9 @@ function mountPlayer(el, data, hooks = {}) {
       return row;
     });
     let marked = null;
-    const follow = () => { strip.scrollLeft = marked.offsetLeft + marked.offsetWidth / 2 - strip.clientWidth / 2; };
-    paintAll.push(() => { if (marked) follow(); });
+    let columnWidth = 0, stripWidth = 0; // asking at every step would make the browser lay out the page each time
+    const follow = () => { strip.scrollLeft = (step + 0.5) * columnWidth - stripWidth / 2; };
+    paintAll.push(() => { [columnWidth, stripWidth] = [columns[0].offsetWidth, strip.clientWidth]; });
     paintStep.push(() => {
       if (marked) marked.classList.remove("ntm-current");
       marked = columns[step];
@@ -267,6 +292,7 @@ function mountPlayer(el, data, hooks = {}) {
         row.level.style.width = `${100 * shares[step][rank]}%`;
         row.share.textContent = percent(shares[step][rank]);
       });
+      words = `reads ${names[shown[step]]}, expects ${names[guesses[step][0]]}`;
       if (came[step] === null) outcome.textContent = "what came next is not asked for";
       else outcome.replaceChildren("came: ", make("b", {}, names[came[step]]), `, which cost ${short(nats[step])} nats (it had been given ${percent(Math.exp(-nats[step]))})`);
     });
@@ -276,108 +302,119 @@ function mountPlayer(el, data, hooks = {}) {
   }
   const tapes = data.symbols ? make("div.tapes.symbols", {}, ...ribbon(data.symbols)) : make("div.tapes", {},
     tape("inputs", "inputs", data.input_names), tape("outputs", `outputs, as probabilities${score}`, data.output_names));
-  if (arrays.targets) tapes.append(tape("targets", `targets${veil}`, data.output_names));
+  if (data.whole.targets) tapes.append(tape("targets", `targets${veil}`, data.output_names));
 
   // ---- the memory with the heads at its sides -------------------------------------------------------------------
 
-  const memory = picture({
-    label: "memory at the current step: slots by columns", array: arrays.memory, columns: width, live: true, rows: () => rowsShown,
-    indexAt: (row, column) =>
-      (Math.min(Math.floor(step / data.memory_every), lastFrame) * slots + slotAt(row)) * width + column,
-    where: (row, column) => `slot ${slotAt(row)}, column ${column}`,
-    yTicks: () => ticksOf(rowsShown, first, slots),
-  });
-  const memoryTitle = make("div.title");
-  paintStep.push(() => {
-    const shown = Math.floor(step / data.memory_every) * data.memory_every;
-    memoryTitle.textContent = shown === step ? `memory after step ${step}` : `memory after step ${shown} (every ${data.memory_every}th is kept)`;
-  });
-  const flow = (text, kind) => make(`span.flow.${kind}`, {}, text);
-  const memoryPanel = make("div.memory", {}, memoryTitle,
-    flow("erase", "write"), vector("erase", "erase vector"), flow("add", "write"), vector("add", "add vector"),
-    make("div.side", {}, memory.left, bars("write weighting now", () => [[weights("write", "sharpened"), colours.write]], true)),
-    memory.box, bars("read weighting now", () => [[weights("read", "sharpened"), colours.read]]),
-    flow("read", "read"), vector("read_vector", "read vector"),
-    flow("writes here", "write"), make("div.axis.middle", {}, `${width} columns`), flow("reads here", "read"));
+  function memoryPanel() {
+    const memory = picture({
+      label: "memory at the current step: slots by columns", array: () => now.arrays && now.arrays.memory, columns: width, changes: paintStep,
+      rows: () => rowsShown, indexAt: (row, column) => base("memory", false) + slotAt(row) * width + column,
+      where: (row, column) => `slot ${slotAt(row)}, column ${column}`, yTicks: () => ticksOf(rowsShown, first, slots),
+    });
+    const title = make("div.title");
+    paintStep.push(() => {
+      const shown = Math.floor(step / data.every) * data.every;
+      title.textContent = `memory after step ${shown}${shown === step ? "" : ` (kept: every ${data.every}th)`}`;
+    });
+    const flow = (text, kind) => make(`span.flow.${kind}`, {}, text);
+    return make("div.memory", {}, title,
+      flow("erase", "write"), vector("erase", "erase vector"), flow("add", "write"), vector("add", "add vector"),
+      make("div.side", {}, memory.left, bars(() => [[weights("write", "sharpened"), colours.write]], true)),
+      memory.box, bars(() => [[weights("read", "sharpened"), colours.read]]),
+      flow("read", "read"), vector("read_vector", "read vector"),
+      flow("writes here", "write"), make("div.axis.middle", {}, `${width} columns`), flow("reads here", "read"));
+  }
+
+  /** What a network without a memory has instead: the numbers it carries from step to step. */
+  function cellPanels() {
+    const names = Object.keys(data.whole).filter((name) => name.startsWith("cell."));
+    return make("div.cells", {}, ...names.map((name, layer) => {
+      const [rows] = data.whole[name].shape;
+      const columns = data.whole[name].frames;
+      const title = names.length > 1 ? `cells of layer ${layer + 1}` : "cells";
+      const { box, left, below } = picture({
+        label: `${title}: ${data.units} units by time`, array: () => store.whole[name], columns, rows: () => rows, timed: true,
+        indexAt: (row, column) => column * rows + row, yTicks: () => ticksOf(data.units),
+        where: (row, column) => `${range("unit", row * slotsPooled, slotsPooled, data.units)}, ${range("step", column * stepsPooled, stepsPooled, steps)}`,
+      });
+      return make("div.tape.cell", {}, make("div.title", {}, title), left, box, ...(layer === names.length - 1 ? [below] : []));
+    }));
+  }
 
   // ---- the four stages of a head --------------------------------------------------------------------------------
 
-  /** The numbers a stage was given at the current step: [element, update]. */
+  /** The numbers a stage was given at the current step: elements. */
   function given(kind, stage) {
-    const numbers = data.numbers[kind];
     const text = make("span");
+    const number = (name) => valueNow(`${kind}.${name}`);
     if (stage === "content") {
-      paintStep.push(() => { text.textContent = `strength ${short(numbers.key_strength[step][pair])}`; });
+      paintStep.push(() => { text.textContent = `strength ${short(number("key_strength"))}`; });
       return [make("span", {}, "key"), vector(`${kind}.key`, `key of the ${KINDS[kind]}`), text];
     }
     if (stage === "gated") {
       const level = make("i");
       paintStep.push(() => {
-        const gate = numbers.interpolation_gate[step][pair];
+        const gate = number("interpolation_gate");
         text.textContent = `gate ${short(gate)}`;
         level.style.width = `${100 * gate}%`;
       });
       return [text, make("span.gauge", {}, level)];
     }
     if (stage === "shifted") {
-      const reach = (numbers.shift_weighting[0][0].length - 1) / 2;
-      const columns = numbers.shift_weighting[0][0].map(() => make("i"));
+      const offsets = data.detail[`${kind}.shift_weighting`].shape[1];
+      const reach = (offsets - 1) / 2;
+      const columns = Array.from({ length: offsets }, () => make("i"));
+      const named = (offset) => (offset > 0 ? `+${offset}` : short(offset, 0));
       paintStep.push(() => {
-        const moves = numbers.shift_weighting[step][pair];
+        const moves = columns.map((_, i) => valueNow(`${kind}.shift_weighting`, i));
         const best = moves.indexOf(Math.max(...moves));
-        const named = (offset) => (offset > 0 ? `+${offset}` : short(offset, 0));
         columns.forEach((column, i) => { column.style.height = `${100 * moves[i]}%`; });
         text.textContent = `${named(best - reach)}: ${short(moves[best])}`;
         text.parentElement.title = moves.map((weight, i) => `shift ${named(i - reach)}: ${short(weight)}`).join("\n");
       });
       return [make("span", {}, "shift"), make("span.columns", {}, ...columns), text];
     }
-    paintStep.push(() => { text.textContent = `sharpening ${short(numbers.sharpening[step][pair])}`; });
+    paintStep.push(() => { text.textContent = `sharpening ${short(number("sharpening"))}`; });
     return [text];
   }
 
   function stagePanel(kind, [stage, heading, meaning]) {
-    const array = arrays[`${kind}.${stage}`];
     const { box, left, below } = picture({
-      label: `${KINDS[kind]}: ${heading} weighting, slots by time`, array, columns: steps, rows: () => rowsShown, timed: true,
-      indexAt: (row, time) => inWeighting(time, pair, row), where: (row, time) => `slot ${slotAt(row)}, step ${time}`,
+      label: `${KINDS[kind]}: ${heading} weighting, slots by time`, array: () => store.whole[`${kind}.${stage}`],
+      columns: numColumns, rows: () => rowsShown, timed: true, changes: paintPair, indexAt: (row, column) => inMap(column, pair, row),
+      where: (row, column) => `${whereSlot(row)}, ${range("step", column * stepsPooled, stepsPooled, steps)}`,
       yTicks: () => ticksOf(rowsShown, first, slots),
     });
     const layers = () => [
-      ...(stage === "gated" ? [[weightsBefore(kind), colours.before]] : []),
+      ...(stage === "gated" ? [[weights(kind, "before"), colours.before]] : []),
       [weights(kind, stage), colours[kind]],
     ];
-    const [name, peak] = [make("div.title", { title: meaning }), make("div.peak")];
-    paintAll.push(() => { name.textContent = `${headName(kind)}: ${heading}`; });
-    paintStep.push(() => {
-      const start = inWeighting(step, pair, 0) - slotAt(0);
-      const now = array.bytes.subarray(start, start + slots);
-      const most = Math.max(...now);
-      peak.textContent = short(most / 255);
-      peak.title = `largest weight now, at slot ${now.indexOf(most)}`;
-    });
-    return make(`div.stage.${kind}`, {}, name, make("div.axis", {}, "slot"), make("div.given", {}, ...given(kind, stage)), left, box,
-      bars(`${heading} weighting now`, layers), below, peak);
+    const [name, peak] = [make("div.title", { title: meaning }), make("div.peak", { title: "largest weight now" })];
+    paintPair.push(() => { name.textContent = `${headName(kind)}: ${heading}`; });
+    paintStep.push(() => { peak.textContent = short(peakOf(kind, stage).weight); });
+    return make(`div.stage.${kind}.${stage}`, {}, name, make("div.axis", { "aria-hidden": "true" }, "slot"), make("div.given", {}, ...given(kind, stage)), left, box,
+      bars(layers), below, peak);
   }
-  const stages = Object.keys(KINDS).map((kind) => make("div.stages", {}, ...STAGES.map((stage) => stagePanel(kind, stage))));
+  const whereSlot = (row) => range("slot", Math.floor(slotAt(row) / slotsPooled) * slotsPooled, slotsPooled, slots);
 
   // ---- controls -------------------------------------------------------------------------------------------------
 
-  const slider = hooks.controls === false ? null : make("input.slider", { type: "range", min: 0, max: steps - 1, step: 1, "aria-label": "time step" });
-  const play = make("button.play", { type: "button" });
-  const now = make("output.now");
-  const controls = make("div.controls");
-  if (slider) controls.append(play, slider);
-  controls.append(now);
-  if (numUsed < slots) {
-    const zoom = make("button", { type: "button", "aria-pressed": "false" }, `show all ${slots} slots`);
-    zoom.addEventListener("click", () => {
-      const all = rowsShown < slots;
-      [first, rowsShown] = all ? [0, slots] : [firstUsed, numUsed];
-      zoom.setAttribute("aria-pressed", String(all));
-      repaintAll();
-    });
-    controls.append(zoom);
+  let words = ""; // what is attended at the step drawn
+  const controls = hooks.controls === false ? null : makeControls(el, steps, {
+    step,
+    onStep: (to, user) => { setStep(to); if (user && hooks.onStep) hooks.onStep(to); },
+  });
+  const bar = controls ? controls.bar : make("div.controls");
+  const zoom = numUsed < slots && !hooks.compact ? make("button", { type: "button", "aria-pressed": "false" }, `show all ${slots} slots`) : null;
+  if (zoom) {
+    bar.append(zoom);
+    zoom.addEventListener("click", () => showAllSlots(rowsShown < slots));
+  }
+  function showAllSlots(all) {
+    [first, rowsShown] = all ? [0, slots] : [firstUsed, numUsed];
+    if (zoom) zoom.setAttribute("aria-pressed", String(all));
+    repaintAll();
   }
 
   const pairs = make("div.pairs", { role: "group", "aria-label": "head pair shown below" });
@@ -385,16 +422,17 @@ function mountPlayer(el, data, hooks = {}) {
     const button = make("button", { type: "button", "aria-pressed": String(head === pair) }, make("span", {}, `pair ${head + 1}`));
     for (const kind of Object.keys(KINDS)) {
       const { box } = picture({
-        label: `${KINDS[kind]} ${head + 1}, slots by time`, array: arrays[`${kind}.sharpened`], columns: steps,
-        rows: () => rowsShown, indexAt: (row, time) => inWeighting(time, head, row), name: "thumb",
-        where: (row, time) => `${KINDS[kind]} ${head + 1}, slot ${slotAt(row)}, step ${time}`,
+        array: () => store.whole[`${kind}.sharpened`], columns: numColumns, rows: () => rowsShown,
+        indexAt: (row, column) => inMap(column, head, row), name: "thumb", silent: true,
+        where: (row, column) => `${KINDS[kind]} ${head + 1}, ${whereSlot(row)}, ${range("step", column * stepsPooled, stepsPooled, steps)}`,
       });
       button.append(make(`span.${kind}`, {}, kind, box));
     }
     button.addEventListener("click", () => {
       pair = head;
       [...pairs.children].forEach((other, i) => other.setAttribute("aria-pressed", String(i === pair)));
-      repaintAll();
+      for (const paint of paintPair) paint();
+      repaint();
     });
     pairs.append(button);
   }
@@ -408,77 +446,91 @@ function mountPlayer(el, data, hooks = {}) {
     canvas.getContext("2d").putImageData(image, 0, 0);
     return make("span.scale", {}, low, canvas, `${high}  ${text}`);
   }
-  const limit = arrays.memory.limit;
-  const legend = make("div.legend", {},
-    scale("0", tables.unit, "1", data.symbols ? "weightings, erase" : "weightings, inputs, outputs, erase"),
-    scale(short(-limit), tables.signed, short(limit), "memory, add, read; a key has its own largest value"),
-    make("span", {}, "Bars: the current step, full width = 1, with the largest weight below; in grey the weighting one step before."));
+  const scales = [];
+  if (heads) {
+    const { limit } = data.detail.memory;
+    scales.push(scale("0", tables.unit, "1", data.symbols ? "weightings, erase" : "weightings, inputs, outputs, erase"),
+      scale(short(-limit), tables.signed, short(limit), "memory, add, read; a key has its own largest value"),
+      make("span", {}, "Bars: the current step, full width = 1, with the largest weight below; in grey the weighting one step before."));
+  } else {
+    const { limit } = data.whole["cell.0"];
+    scales.push(scale("0", tables.unit, "1", "inputs, outputs"), scale(short(-limit), tables.signed, short(limit), "cells"));
+  }
+  if (stepsPooled > 1 || slotsPooled > 1) scales.push(make("span", {},
+    `A long trace: a cell of the pictures over time shows the largest of ${stepsPooled} steps and ${slotsPooled} ${heads ? "slots" : "units"}.`));
+  if (data.every > 1) scales.push(make("span", {},
+    `Memory, bars, keys and numbers: every ${data.every}th step is kept in this page. Shown live in a notebook, every step is.`));
+  const help = make("details.help", {}, make("summary", {}, heads ? "Keys and stages" : "Keys"), make("p", {}, KEYS),
+    ...(heads ? [make("ul", {}, ...STAGES.map(([, heading, meaning]) => make("li", {}, make("b", {}, heading), `: ${meaning}`)))] : []));
+  const legend = make("div.legend", {}, ...scales, ...(hooks.compact ? [] : [help]));
 
   // ---- time -----------------------------------------------------------------------------------------------------
 
   function repaint() {
     frame = 0;
+    el.style.setProperty("--ntm-step", step);
+    if (!store.whole) return;
+    const found = store.at(step);
+    if (!found) {
+      store.open(step).then(repaintSoon, fail);
+      return; // until then the picture of the last step stays
+    }
+    now = found;
     const style = getComputedStyle(el);
     for (const name in colours) colours[name] = style.getPropertyValue(`--ntm-${name}`).trim();
-    el.style.setProperty("--ntm-step", step);
     for (const paint of paintStep) paint();
-    now.textContent = `step ${step} of ${steps - 1}`;
-    if (!slider) return;
-    slider.value = step;
-    slider.setAttribute("aria-valuetext", `step ${step} of ${steps - 1}`);
+    store.ahead(step);
+    if (heads) {
+      const at = Object.keys(KINDS).map((kind) => {
+        const { slot, weight } = peakOf(kind, "sharpened");
+        return `${headName(kind)} at slot ${slot}, weight ${short(weight)}`;
+      });
+      if (!data.symbols) words = at.join("; ");
+    }
+    if (controls) controls.say(words);
+    if (hooks.onDraw) hooks.onDraw(words);
+  }
+
+  function repaintSoon() {
+    frame = frame || requestAnimationFrame(repaint);
   }
 
   function repaintAll() {
     for (const canvas of el.querySelectorAll("canvas")) measure(canvas);
+    if (!store.whole) return;
     for (const paint of paintAll) paint();
+    for (const paint of paintPair) paint();
     repaint();
   }
 
-  function setStep(wanted, byUser = false) {
+  function setStep(wanted) {
     const next = Math.min(Math.max(Math.round(wanted), 0), steps - 1);
     if (next === step) return;
     step = next;
-    frame = frame || requestAnimationFrame(repaint);
-    if (byUser && hooks.onStep) hooks.onStep(step);
+    repaintSoon();
   }
 
-  function setPlaying(playing) {
-    clearInterval(timer);
-    const pause = still.matches ? 500 : Math.min(160, Math.max(50, 8000 / steps)); // milliseconds a step
-    timer = playing ? setInterval(() => (el.isConnected && step < steps - 1 ? setStep(step + 1, true) : setPlaying(false)), pause) : null;
-    play.textContent = playing ? "❚❚ Pause" : "▶ Play";
+  function fail(error) {
+    el.append(make("p", { role: "alert" }, "The trace in this page cannot be unpacked: the file may be damaged."));
+    throw error;
   }
-
-  play.addEventListener("click", () => {
-    if (timer === null && step === steps - 1) setStep(0, true);
-    setPlaying(timer === null);
-  });
-  if (slider) slider.addEventListener("input", () => setStep(Number(slider.value), true));
-  const onKey = (event) => {
-    const to = { ArrowRight: step + 1, ArrowUp: step + 1, ArrowLeft: step - 1, ArrowDown: step - 1,
-      PageUp: step + 10, PageDown: step - 10, Home: 0, End: steps - 1 }[event.key];
-    if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    event.stopPropagation(); // a notebook would move to another cell
-    setStep(to, true);
-  };
-  el.addEventListener("keydown", onKey);
 
   // ---- put it all together --------------------------------------------------------------------------------------
 
-  el.classList.add("ntm-player");
+  el.classList.add("ntm-player", ...(hooks.compact ? ["ntm-compact"] : []));
   el.setAttribute("role", "group");
-  el.setAttribute("aria-label", `Step-through. ${data.summary}`);
-  el.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab leaves our keys alone
-  if (!slider) el.tabIndex = 0;
+  el.setAttribute("aria-label", hooks.label || `Step-through. ${data.summary}`);
   el.style.setProperty("--ntm-steps", steps);
-  el.replaceChildren(controls, make("div.top", {}, tapes, memoryPanel), ...(heads > 1 ? [pairs] : []), ...stages, legend, tip);
-  setPlaying(false);
+  el.style.setProperty("--ntm-step", step);
+  const stages = Object.keys(KINDS).map((kind) => make("div.stages", {}, ...(heads ? STAGES.map((stage) => stagePanel(kind, stage)) : [])));
+  el.replaceChildren(...(controls || zoom ? [bar] : []), make("div.top", {}, tapes, heads ? memoryPanel() : cellPanels()),
+    ...(heads > 1 ? [pairs] : []), ...(heads ? [make("div.heads", {}, ...stages)] : []), legend, tip);
   const observer = new ResizeObserver(([entry]) => {
     el.classList.toggle("ntm-narrow", entry.contentRect.width < 700);
     repaintAll();
   });
-  observer.observe(el);
-  const destroy = () => { setPlaying(false); observer.disconnect(); cancelAnimationFrame(frame); el.removeEventListener("keydown", onKey); };
-  return { setStep, destroy, get step() { return step; } };
+  store.open(step).then(() => observer.observe(el), fail); // observing reports the size at once
+  const destroy = () => { observer.disconnect(); cancelAnimationFrame(frame); if (controls) controls.destroy(); };
+  const follow = (wanted) => (controls ? controls.setStep(wanted) : setStep(wanted));
+  return { setStep: follow, showAllSlots, repaint: repaintAll, destroy, get step() { return step; } };
 }

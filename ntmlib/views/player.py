@@ -1,77 +1,41 @@
-"""What the player gets to draw: one sequence of a trace, small enough to live inside a page.
-
-Arrays travel as bytes. Values between 0 and 1 are rounded to 1/255, signed values to 1/127
-of their largest size. Most bytes do not change from one step to the next, so each step is
-stored as its difference from the step before, and a run of zeros as a zero and its length:
-the memory of a trained machine shrinks about twentyfold.
-"""
+"""What the player gets to draw: one sequence of a trace, small enough to live inside a page."""
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ntmlib.machine import HeadRecord
 from ntmlib.ntm import Trace
+from ntmlib.views.checks import check_answers, check_example, check_names
 from ntmlib.views.colours import SIGNED_COLOURS, UNIT_COLOURS, colour_table
+from ntmlib.views.packing import ByteArray, largest, pack
+from ntmlib.views.states import StateTrace
+from ntmlib.views.symbols import SymbolData, score_symbols, symbol_data
 
-MEMORY_BYTES = 1_500_000  # a longer memory history keeps every second step, or every third ...
+LIVE_BYTES = 12_000_000  # packed details of more than this keep every second step, or every third ...
+PAGE_BYTES = 900_000  # the same in a page, which stays below 2 MB with its script, its picture and base64
+CHUNK_BYTES = 2_000_000  # unpacked; some milliseconds in a browser
+COLUMNS, ROWS = 400, 200  # a picture of all steps needs no more than this
 USED_WEIGHT = 0.1  # a slot counts as used when some head ever gives it this much weight
-GUESSES = 3  # likeliest next symbols that are named at each step
-
-
-@dataclass(frozen=True)
-class PackedArray:
-    """An array rounded to bytes; its first axis is time.
-
-    Signed values are ``(byte - 128) / 127 * limit``, the others ``byte / 255``.
-    """
-
-    shape: tuple[int, ...]
-    signed: bool
-    limit: float
-    data: str
-
-    @classmethod
-    def pack(cls, values: Tensor, signed: bool = False, limit: float = 1.0) -> "PackedArray":
-        """Round, take differences along time, squeeze runs of zeros."""
-        array = values.detach().cpu().double().numpy()
-        levels = np.rint(array / limit * 127) + 128 if signed else np.rint(array * 255)
-        frames = levels.clip(0, 255).astype(np.uint8).reshape(len(array), -1)
-        changes = np.diff(frames, axis=0, prepend=np.zeros_like(frames[:1]))  # wraps around at 256, as the player does
-        return cls(array.shape, signed, limit, base64.b64encode(_squeeze_zeros(changes.ravel())).decode("ascii"))
-
-
-@dataclass(frozen=True)
-class SymbolData:
-    """A sequence of symbols, with what was expected to follow each of them.
-
-    ``shown``, ``guesses`` (the likeliest first) and ``came`` are places in ``names``; ``came`` is None where it is not
-    known or not asked for. ``shares`` are those of the guesses, ``nats`` is what the symbol that came has cost.
-    """
-
-    names: tuple[str, ...]
-    shown: list[int]
-    guesses: list[list[int]]
-    shares: list[list[float]]
-    came: list[int | None]
-    nats: list[float | None]
+MAPS = tuple(f"{kind}.{stage}" for kind in ("read", "write") for stage in ("content", "gated", "shifted", "sharpened"))
 
 
 @dataclass(frozen=True)
 class PlayerData:
     """One sequence of a trace, ready for ``player.js``.
 
-    ``window`` is the first slot and the number of slots that any head used, wrapping around;
-    ``memory_every`` is larger than 1 where the memory of some steps had to be left out. With ``symbols`` there are no
-    ``inputs``, ``outputs`` and ``targets`` among the arrays.
+    ``window`` is the first slot and the number of slots that any head used, wrapping around. ``whole`` holds what is
+    drawn for all steps at once, ``detail`` what belongs to one step, in ``chunks`` of ``chunk_frames`` steps each.
+    Of a trace too large to be sent, details of every ``every``-th step are kept, and ``pooled`` counts the steps and
+    the slots that a cell of the pictures of all steps stands for: the largest of their weights. A trace of a single
+    chunk has no pictures of its own in ``whole``. With ``symbols`` there are no ``inputs``, ``outputs`` and
+    ``targets``. A network without a memory has no heads and no slots, but ``units`` cells in each layer.
     """
 
     steps: int
@@ -79,26 +43,40 @@ class PlayerData:
     width: int
     heads: int
     window: tuple[int, int]
-    memory_every: int
+    every: int
+    pooled: tuple[int, int]
+    chunk_frames: int
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     scored: tuple[bool, ...] | None
     score: str
     summary: str
-    arrays: dict[str, PackedArray]
-    numbers: dict[str, dict[str, list[Any]]]
+    whole: dict[str, dict[str, Any]]
+    whole_bytes: bytes
+    detail: dict[str, dict[str, Any]]
+    chunks: tuple[bytes, ...]
     symbols: SymbolData | None = None
+    units: int = 0
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of all packed arrays."""
+        return len(self.whole_bytes) + sum(map(len, self.chunks))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, colour tables included."""
+        """Return plain values and bytes for a widget, colour tables included."""
         tables = {"unit": colour_table(UNIT_COLOURS), "signed": colour_table(SIGNED_COLOURS)}
-        arrays = {name: vars(array) for name, array in self.arrays.items()}
         symbols = None if self.symbols is None else vars(self.symbols)
-        return {**vars(self), "arrays": arrays, "symbols": symbols, "tables": tables}
+        return {**vars(self), "chunks": list(self.chunks), "symbols": symbols, "tables": tables}
 
     def to_json(self) -> str:
         """Return JSON that may stand inside a ``<script>``: no ``<`` can close it."""
-        return json.dumps(self.to_dict(), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+        return json.dumps(
+            self.to_dict(),
+            separators=(",", ":"),
+            allow_nan=False,
+            default=lambda part: base64.b64encode(part).decode("ascii"),
+        ).replace("<", "\\u003c")
 
 
 def player_data(
@@ -110,8 +88,17 @@ def player_data(
     targets: Float[Tensor, "batch time outputs"] | None = None,
     mask: Bool[Tensor, "batch time"] | None = None,
     symbols: Sequence[str] | None = None,
+    window: tuple[int, int] | None = None,
+    limit: float | None = None,
+    most_bytes: int = LIVE_BYTES,
 ) -> PlayerData:
     """Pack one sequence of a trace.
+
+    Args:
+        trace, example, input_names, output_names, targets, mask, symbols: see ``step_through``.
+        window: first slot and number of slots to look at; by default what the heads used.
+        limit: what the strongest colour of the memory stands for; by default the largest value.
+        most_bytes: of packed details; where there are more, some steps have none.
 
     Raises:
         ValueError: an argument does not fit the trace; the message says which and how.
@@ -119,134 +106,96 @@ def player_data(
     check_example(trace, example)
     if symbols is not None and (input_names is not None or output_names is not None):
         raise ValueError("symbols name both inputs and outputs; input_names and output_names must be left out")
-    steps, inputs, outputs = trace.inputs.shape[1], trace.inputs[example], trace.outputs[example].sigmoid()
+    inputs, outputs = trace.inputs[example], trace.outputs[example]
     input_names = check_names("input_names", input_names, inputs.shape[-1], "input")
     output_names = check_names("output_names", output_names, outputs.shape[-1], "output")
     check_answers(trace, targets, mask)
-    memory, add, read_vector = trace.memory[example], trace.add[example], trace.read_vector[example]
-    if not all(part.isfinite().all() for part in (inputs, outputs, memory)):
+    if not all(part.isfinite().all() for part in (inputs, outputs, trace.memory[example])):
         raise ValueError("trace must be finite to be drawn; got nan or inf")
+    read_symbols = None if symbols is None else symbol_data(trace, example, symbols, targets, mask)
+    whole = {} if read_symbols is not None else tapes(inputs, outputs, None if targets is None else targets[example])
+    window = used_slots(trace, example) if window is None else window
+    detail = _details(trace, example, memory_limit(trace, example) if limit is None else limit)
 
-    # Memory and what goes into and out of it share one scale. A key has its own: only its direction counts.
-    limit, every = _largest(memory, add, read_vector), -(-memory.numel() // MEMORY_BYTES)
-    arrays = {
-        "memory": PackedArray.pack(memory[::every], True, limit),
-        "erase": PackedArray.pack(trace.erase[example]),
-        "add": PackedArray.pack(add, True, limit),
-        "read_vector": PackedArray.pack(read_vector, True, limit),
-    }
-    read_symbols = None
-    if symbols is None:
-        in_unit_range = bool((inputs >= 0).all() and (inputs <= 1).all())
-        arrays["inputs"] = PackedArray.pack(inputs, not in_unit_range, 1.0 if in_unit_range else _largest(inputs))
-        arrays["outputs"] = PackedArray.pack(outputs)
-        if targets is not None:
-            arrays["targets"] = PackedArray.pack(targets[example])
-    else:
-        read_symbols = symbol_data(trace, example, symbols, targets, mask)
-    starts = {"read": trace.initial.read_weighting, "write": trace.initial.write_weighting}
-    for kind, record in (("read", trace.read), ("write", trace.write)):
-        for stage in ("content", "gated", "shifted"):
-            arrays[f"{kind}.{stage}"] = PackedArray.pack(getattr(record, f"{stage}_weighting")[example])
-        arrays[f"{kind}.sharpened"] = PackedArray.pack(record.weighting[example])
-        arrays[f"{kind}.initial"] = PackedArray.pack(starts[kind][example : example + 1])
-        arrays[f"{kind}.key"] = PackedArray.pack(record.key[example], True, _largest(record.key[example]))
-    result = score(trace, example, targets, mask) if read_symbols is None else _score_symbols(read_symbols)
+    steps, (_, _, slots, width), heads = len(inputs), trace.memory.shape, trace.add.shape[2]
+    chunk_frames = max(8, CHUNK_BYTES // sum(array.frames.shape[1] for array in detail.values()))
+    every, pooled = 1, (1, 1)
+    chunks = _chunks(detail, chunk_frames)
+    if (size := sum(map(len, chunks))) > most_bytes:
+        every = -(-size // most_bytes)
+        chunks = _chunks({name: array.every(every) for name, array in detail.items()}, chunk_frames)
+    if len(chunks) > 1 or every > 1:
+        pooled = (-(-steps // COLUMNS), -(-window[1] // ROWS))
+        whole |= {name: detail[name].pooled(*pooled) for name in MAPS}
+    result = score(trace, example, targets, mask) if read_symbols is None else score_symbols(read_symbols)
     return PlayerData(
         steps=steps,
-        slots=memory.shape[1],
-        width=memory.shape[2],
-        heads=add.shape[1],
-        window=used_slots(trace, example),
-        memory_every=every,
+        slots=slots,
+        width=width,
+        heads=heads,
+        window=window,
+        every=every,
+        pooled=pooled,
+        chunk_frames=chunk_frames,
         input_names=input_names,
         output_names=output_names,
         scored=None if mask is None else tuple(mask[example].tolist()),
         score=result,
         summary=_summary(trace, result),
-        arrays=arrays,
-        numbers={"read": _numbers(trace.read, example), "write": _numbers(trace.write, example)},
+        whole={name: array.header for name, array in whole.items()},
+        whole_bytes=pack(list(whole.values())),
+        detail={name: array.header for name, array in detail.items()},
+        chunks=chunks,
         symbols=read_symbols,
     )
 
 
-def symbol_data(
-    trace: Trace,
-    example: int,
-    symbols: Sequence[str],
-    targets: Float[Tensor, "batch time outputs"] | None = None,
-    mask: Bool[Tensor, "batch time"] | None = None,
-) -> SymbolData:
-    """Read one sequence of a trace as symbols: one is shown at each step, and shares are given to what may follow.
-
-    What came is taken from the targets, or from the next step's input where there are none.
-
-    Raises:
-        ValueError: inputs and outputs are not one channel for each symbol, or not exactly one is shown at each step.
-    """
-    inputs, outputs = trace.inputs[example], trace.outputs[example]
-    names = check_names("symbols", symbols, inputs.shape[-1], "symbol")
-    if outputs.shape[-1] != len(names):
-        raise ValueError(
-            f"symbols must name inputs and outputs; got {len(names)} of them for {outputs.shape[-1]} outputs"
-        )
-    strangers = torch.nonzero((inputs != 0).sum(-1).ne(1) | inputs.sum(-1).ne(1))
-    if len(strangers):
-        raise ValueError(f"symbols need inputs with a single 1 at each step; step {int(strangers[0])} is not so")
-    shown = inputs.argmax(-1)
-    if targets is None:
-        asked = torch.arange(len(shown)) < len(shown) - 1
-        came = shown.roll(-1)
-    else:
-        asked = torch.ones(len(shown), dtype=torch.bool)
-        came = targets[example].argmax(-1).cpu()
-    if mask is not None:
-        asked &= mask[example].cpu()
-    likely = outputs.double().log_softmax(-1).cpu()
-    best = likely.topk(min(GUESSES, len(names)), -1)
-    nats = -likely.gather(-1, came[:, None].cpu())[:, 0]
-    return SymbolData(
-        names=names,
-        shown=shown.tolist(),
-        guesses=best.indices.tolist(),
-        shares=np.round(best.values.exp().numpy(), 4).tolist(),
-        came=[place if wanted else None for place, wanted in zip(came.tolist(), asked.tolist(), strict=True)],
-        nats=[round(cost, 3) if wanted else None for cost, wanted in zip(nats.tolist(), asked.tolist(), strict=True)],
-    )
+def tapes(
+    inputs: Float[Tensor, "time features"],
+    outputs: Float[Tensor, "time outputs"],
+    targets: Float[Tensor, "time outputs"] | None,
+) -> dict[str, ByteArray]:
+    """Round what goes in and what comes out, as probabilities."""
+    in_unit_range = bool((inputs >= 0).all() and (inputs <= 1).all())
+    arrays = {
+        "inputs": ByteArray.units(inputs) if in_unit_range else ByteArray.signed(inputs),
+        "outputs": ByteArray.units(outputs.sigmoid()),
+    }
+    return arrays if targets is None else arrays | {"targets": ByteArray.units(targets)}
 
 
-def _score_symbols(read: SymbolData) -> str:
-    """Say how many symbols were expected most of all, and what they cost in the mean."""
-    pairs = [(first, came) for (first, *_), came in zip(read.guesses, read.came, strict=True) if came is not None]
-    if not pairs:
-        return ""
-    mean = sum(cost for cost in read.nats if cost is not None) / len(pairs)
-    return f"{sum(first == came for first, came in pairs)} of {len(pairs)} right, {mean:.2f} nats a symbol"
+def memory_limit(trace: Trace, example: int) -> float:
+    """Return the largest value of the memory and of what goes into and out of it: they share one scale."""
+    return largest(trace.memory[example], trace.add[example], trace.read_vector[example])
 
 
-def check_example(trace: Trace, example: int) -> None:
-    """Refuse a sequence that the trace does not have."""
-    batch = trace.inputs.shape[0]
-    if isinstance(example, bool) or not isinstance(example, int) or not 0 <= example < batch:
-        raise ValueError(f"example must be a whole number from 0 to {batch - 1}, a row of the trace; got {example!r}")
+def _details(trace: Trace, example: int, limit: float) -> dict[str, ByteArray]:
+    """Round what belongs to one step. A key has a scale of its own: only its direction counts."""
+    arrays = {
+        "memory": ByteArray.signed(trace.memory[example], limit),
+        "erase": ByteArray.units(trace.erase[example]),
+        "add": ByteArray.signed(trace.add[example], limit),
+        "read_vector": ByteArray.signed(trace.read_vector[example], limit),
+    }
+    starts = {"read": trace.initial.read_weighting, "write": trace.initial.write_weighting}
+    for kind, record in (("read", trace.read), ("write", trace.write)):
+        for stage in ("content", "gated", "shifted"):
+            arrays[f"{kind}.{stage}"] = ByteArray.units(getattr(record, f"{stage}_weighting")[example])
+        used = arrays[f"{kind}.sharpened"] = ByteArray.units(record.weighting[example])
+        first = ByteArray.units(starts[kind][example : example + 1]).frames
+        arrays[f"{kind}.before"] = ByteArray(np.concatenate([first, used.frames[:-1]]), used.shape, "unit")
+        arrays[f"{kind}.key"] = ByteArray.signed(record.key[example])
+        for name in ("interpolation_gate", "shift_weighting"):
+            arrays[f"{kind}.{name}"] = ByteArray.units(getattr(record, name)[example])
+        for name in ("key_strength", "sharpening"):
+            arrays[f"{kind}.{name}"] = ByteArray.numbers(getattr(record, name)[example])
+    return arrays
 
 
-def check_names(argument: str, names: Sequence[str] | None, channels: int, default: str) -> tuple[str, ...]:
-    """Return one name for every channel, made up where none were given."""
-    if names is None:
-        return tuple(f"{default} {channel}" for channel in range(channels))
-    if isinstance(names, str) or len(names) != channels:
-        raise ValueError(f"{argument} must be {channels} names, one for each channel; got {names!r}")
-    return tuple(str(name) for name in names)
-
-
-def check_answers(trace: Trace, targets: Tensor | None, mask: Tensor | None) -> None:
-    """Refuse targets or a mask of another shape than the outputs."""
-    expected = list(trace.outputs.shape)
-    if targets is not None and list(targets.shape) != expected:
-        raise ValueError(f"targets must have the axes of the outputs, {expected}; got {list(targets.shape)}")
-    if mask is not None and list(mask.shape) != expected[:2]:
-        raise ValueError(f"mask must have the axes [batch time] of the outputs, {expected[:2]}; got {list(mask.shape)}")
+def _chunks(detail: Mapping[str, ByteArray], frames: int) -> tuple[bytes, ...]:
+    """Pack so many steps at a time."""
+    arrays = list(detail.values())
+    return tuple(pack(arrays, start, start + frames) for start in range(0, len(arrays[0].frames), frames))
 
 
 def used_slots(trace: Trace, example: int) -> tuple[int, int]:
@@ -256,9 +205,19 @@ def used_slots(trace: Trace, example: int) -> tuple[int, int]:
     wrapping past the last slot if need be, that holds every slot some head cared about and
     one more at either end; it is the whole memory when that saves less than a third.
     """
-    weightings = torch.cat([trace.read.weighting[example], trace.write.weighting[example]], 1)
-    slots = weightings.shape[-1]
-    used = torch.nonzero(weightings.amax((0, 1)) >= USED_WEIGHT)[:, 0].tolist()
+    return window_of(slot_use(trace, example))
+
+
+def slot_use(trace: Trace, example: int) -> Float[Tensor, " slots"]:
+    """Return the largest weight that any head ever gave to each slot."""
+    read, write = (record.weighting[example].amax((0, 1)) for record in (trace.read, trace.write))
+    return torch.maximum(read, write)
+
+
+def window_of(use: Float[Tensor, " slots"]) -> tuple[int, int]:
+    """Return the window of ``used_slots`` for the largest weight of each slot."""
+    slots = len(use)
+    used = torch.nonzero(use >= USED_WEIGHT)[:, 0].tolist()
     if not used:
         return 0, slots
     gaps = [(following - slot) % slots or slots for slot, following in zip(used, used[1:] + used[:1], strict=True)]
@@ -269,7 +228,7 @@ def used_slots(trace: Trace, example: int) -> tuple[int, int]:
     return (used[(widest + 1) % len(used)] - 1) % slots, count
 
 
-def score(trace: Trace, example: int, targets: Tensor | None, mask: Tensor | None) -> str:
+def score(trace: Trace | StateTrace, example: int, targets: Tensor | None, mask: Tensor | None) -> str:
     """Say how many output bits are wrong; nothing where the answers are not known."""
     if targets is None:
         return ""
@@ -289,26 +248,3 @@ def _summary(trace: Trace, result: str) -> str:
     steps, slots, heads = trace.inputs.shape[1], trace.memory.shape[2], trace.add.shape[2]
     pairs = "one read and one write head" if heads == 1 else f"{heads} read and {heads} write heads"
     return f"A Neural Turing Machine with {slots} slots, {pairs}, over {steps} steps{result and ': '}{result}."
-
-
-def _numbers(record: HeadRecord, example: int) -> dict[str, list[Any]]:
-    """Return what a kind of head was told, in four digits; time first, then heads."""
-    names = ("key_strength", "interpolation_gate", "shift_weighting", "sharpening")
-    return {name: np.round(getattr(record, name)[example].cpu().double().numpy(), 4).tolist() for name in names}
-
-
-def _largest(*parts: Tensor) -> float:
-    """Return the largest size of any entry, never zero, so that it can be divided by."""
-    return max(max(float(part.abs().max()) for part in parts), 1e-3)
-
-
-def _squeeze_zeros(flat: npt.NDArray[np.uint8]) -> bytes:
-    """Replace every run of zeros by a zero and the run's length, at most 255 of them at a time."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], flat == 0, [False])).astype(np.int8)))
-    squeezed, end = bytearray(), 0
-    for start, stop in edges.reshape(-1, 2).tolist():
-        squeezed += flat[end:start].tobytes()
-        full, rest = divmod(stop - start, 255)
-        squeezed += b"\x00\xff" * full + (bytes((0, rest)) if rest else b"")
-        end = stop
-    return bytes(squeezed + flat[end:].tobytes())

@@ -1,21 +1,43 @@
 """The what-if panel: turn every knob of the addressing and see what each stage makes of it."""
 
-from dataclasses import dataclass, replace
+import base64
+import html
+import json
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from itertools import product
 from typing import Any
 
 import anywidget
-import ipywidgets
 import torch
 import traitlets
 from jaxtyping import Float
 from torch import Tensor
 
 from ntmlib.machine import Addressing, address
+from ntmlib.machine.addressing import SQUARED_NORM_FLOOR, WEIGHT_FLOOR
 from ntmlib.views.colours import READ_COLOUR, SIGNED_COLOURS, colour_table
 from ntmlib.views.figures import Picture
 
+PANEL_SCRIPT = files("ntmlib.views").joinpath("playground.js").read_text(encoding="utf-8")
+PANEL_STYLE = files("ntmlib.views").joinpath("playground.css").read_text(encoding="utf-8")
+WIDGET_MODULE = """
+export default {
+  render({ model, el }) {
+    const [knobs, previous] = [model.get("knobs"), model.get("previous")];
+    const panel = mountPlayground(el, { ...model.get("data"), knobs, previous }, {
+      onChange: ({ knobs, previous }) => {
+        model.set("knobs", knobs);
+        model.set("previous", previous);
+        model.save_changes();
+      },
+    });
+    const follow = () => panel.set(model.get("knobs"));
+    model.on("change:knobs", follow);
+    return () => { model.off("change:knobs", follow); panel.destroy(); };
+  },
+};
+"""
 STAGES = (
     ("previous", "where the head was one step ago"),
     ("1 content", "slots that look like the key"),
@@ -73,7 +95,8 @@ def shift_bell(centre: float, blur: float) -> Float[Tensor, " shifts"]:
 class Playground:
     """A small memory and one head whose knobs can be turned.
 
-    Shown in a notebook it is sliders and bars; with ``interactive=False`` a grid of settings.
+    Shown in a notebook it is sliders and bars. With ``interactive=False`` it is the same in a page, without a kernel;
+    readers without scripts see a grid of settings.
     """
 
     def __init__(self, slots: int, width: int, knobs: Knobs, seed: int, interactive: bool) -> None:
@@ -84,7 +107,7 @@ class Playground:
         self.previous = self.start
         self.knobs = knobs
         self.interactive = interactive
-        self._view: ipywidgets.VBox | None = None
+        self._view: Panel | None = None
 
     def key(self, knobs: Knobs) -> Float[Tensor, " width"]:
         """Return what the head looks for."""
@@ -120,12 +143,46 @@ class Playground:
             for (name, meaning), row in zip(STAGES, rows, strict=True)
         ]
 
+    def data(self) -> dict[str, Any]:
+        """Return what the panel draws and computes with, as plain values."""
+        last = len(self.memory) - 1
+        ranges = [
+            [name, name.removeprefix("interpolation_").replace("_", " "), *RANGES.get(name, (0, last, 1))]
+            for name in Knobs.__dataclass_fields__
+        ]
+        return {
+            "memory": self.memory.tolist(),
+            "noise": self.noise.tolist(),
+            "start": self.start.tolist(),
+            "previous": self.previous.tolist(),
+            "knobs": asdict(self.knobs),
+            "ranges": ranges,
+            "stages": [list(stage) for stage in STAGES],
+            "floors": {"squared_norm": SQUARED_NORM_FLOOR, "weight": WEIGHT_FLOOR},
+            "table": colour_table(SIGNED_COLOURS),
+        }
+
     @property
-    def widget(self) -> ipywidgets.VBox:
-        """The live panel, built once."""
+    def widget(self) -> "Panel":
+        """The live panel, built once; its knobs are those of the playground, whichever of the two is turned."""
         if self._view is None:
-            self._view = _panel(self)
+            self._view = panel = Panel(data=self.data(), knobs=asdict(self.knobs), previous=self.previous.tolist())
+            panel.observe(lambda change: setattr(self, "knobs", Knobs(**change["new"])), "knobs")
+            panel.observe(lambda change: setattr(self, "previous", torch.tensor(change["new"])), "previous")
         return self._view
+
+    def to_html(self) -> str:
+        """Return a piece of page: the still grid, and a script that puts a panel in its place that needs no kernel."""
+        picture = self.picture()
+        image = base64.b64encode(picture.png()).decode("ascii")
+        data = json.dumps(self.data(), separators=(",", ":")).replace("<", "\\u003c")
+        return (
+            f"<style>{PANEL_STYLE}</style>"
+            f'<div class="ntm-playground"><img alt="{html.escape(picture.alt)}" '
+            f'src="data:image/png;base64,{image}"></div>'
+            "<script>(function () {\nconst element = document.currentScript.previousElementSibling;\n"
+            f"{PANEL_SCRIPT}\nmountPlayground(element, {data});\n}})();</script>"
+        )
 
     def picture(self) -> Picture:
         """Draw the last weighting for a grid of settings: key strength by gate, and what sharpening saves."""
@@ -156,18 +213,17 @@ class Playground:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if self.interactive:
             return self.widget._repr_mimebundle_(include=include, exclude=exclude)
-        return self.picture()._repr_mimebundle_(include, exclude)
+        return {"text/html": self.to_html(), "text/plain": self.picture().alt}
 
 
-class Bars(anywidget.AnyWidget):
-    """Draws memory, key and the weighting after every stage."""
+class Panel(anywidget.AnyWidget):
+    """The panel as a live widget: it computes and draws in the browser, and tells the kernel where the knobs stand."""
 
-    _esm = files("ntmlib.views").joinpath("playground.js").read_text(encoding="utf-8")
-    _css = files("ntmlib.views").joinpath("playground.css").read_text(encoding="utf-8")
-    memory: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    key: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    stages: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    table = traitlets.Unicode().tag(sync=True)
+    _esm = PANEL_SCRIPT + WIDGET_MODULE
+    _css = PANEL_STYLE
+    data = traitlets.Dict().tag(sync=True)
+    knobs = traitlets.Dict().tag(sync=True)
+    previous: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
 
 def playground(
@@ -177,7 +233,7 @@ def playground(
 
     Args:
         knobs: where they stand at first.
-        interactive: true for sliders, which need a running notebook; false for a still grid.
+        interactive: true for a live widget, which needs a running notebook; false for a piece of page.
         slots: rows of the memory, at least 3.
         width: columns of the memory.
         seed: draws the memory.
@@ -192,65 +248,3 @@ def playground(
         if not 0 <= getattr(knobs, name) < slots:
             raise ValueError(f"{name} must be a slot from 0 to {slots - 1}; got {getattr(knobs, name)!r}")
     return Playground(slots, width, knobs, seed, interactive)
-
-
-def _panel(play: Playground) -> ipywidgets.VBox:
-    """Put sliders over the bars and recompute at every move."""
-    bars = Bars(memory=play.memory.tolist(), table=colour_table(SIGNED_COLOURS))
-    layout = ipywidgets.Layout(width="auto")
-    style = {"description_width": "110px"}
-    sliders: dict[str, Any] = {}
-    for name in Knobs.__dataclass_fields__:
-        common = {
-            "description": name.removeprefix("interpolation_").replace("_", " "),
-            "value": getattr(play.knobs, name),
-        }
-        common |= {"layout": layout, "style": style}
-        if name in RANGES:
-            low, high, notch = RANGES[name]
-            sliders[name] = ipywidgets.FloatSlider(min=low, max=high, step=notch, **common)
-        else:
-            sliders[name] = ipywidgets.IntSlider(min=0, max=len(play.memory) - 1, **common)
-    count = ipywidgets.Label()
-    again = ipywidgets.Button(description="step again", tooltip="the weighting becomes the previous one")
-    back = ipywidgets.Button(description="start over")
-    steps = 0
-
-    def draw() -> None:
-        bars.key = [round(value, 4) for value in play.key(play.knobs).tolist()]
-        bars.stages = play.weightings()
-        moves = shift_bell(play.knobs.shift_centre, play.knobs.shift_blur).tolist()
-        shifts = ", ".join(f"{name}: {weight:.2f}" for name, weight in zip(("−1", "0", "+1"), moves, strict=True))
-        count.value = f"steps taken: {steps}; shift weighting {shifts}"
-
-    def turn(_: Any) -> None:
-        play.knobs = Knobs(**{name: slider.value for name, slider in sliders.items()})
-        draw()
-
-    def step(_: Any) -> None:
-        nonlocal steps
-        play.step()
-        steps += 1
-        draw()
-
-    def start_over(_: Any) -> None:
-        nonlocal steps
-        play.reset()
-        steps = 0
-        draw()
-
-    for slider in sliders.values():
-        slider.observe(turn, "value")
-    again.on_click(step)
-    back.on_click(start_over)
-    draw()
-    columns = [
-        ipywidgets.VBox(group, layout=ipywidgets.Layout(width="33%")) for group in _thirds(list(sliders.values()))
-    ]
-    return ipywidgets.VBox([ipywidgets.HBox(columns), ipywidgets.HBox([again, back, count]), bars])
-
-
-def _thirds(items: list[Any]) -> list[list[Any]]:
-    """Cut a list into three columns."""
-    size = -(-len(items) // 3)
-    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from ntmlib.ntm import Trace
+from ntmlib.views.checks import check_example
 from ntmlib.views.colours import LINE_COLOURS, READ_COLOUR, SIGNED_COLOURS, UNIT_COLOURS, WRITE_COLOUR
 from ntmlib.views.figures import Picture
-from ntmlib.views.player import check_example
 from ntmlib.views.sorting import heard_priorities, looks, ordered_positions
 
 MOST_POINTS = 1200  # of a cloud; more of them only fill the panel

@@ -10,9 +10,9 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from ntmlib.ntm import Trace
+from ntmlib.views.checks import check_example
 from ntmlib.views.colours import READ_COLOUR, WRITE_COLOUR
 from ntmlib.views.figures import Picture
-from ntmlib.views.player import check_example
 from ntmlib.views.variables import MOST_LABELS
 
 LEVEL_COLOUR, LINK_COLOUR = "#dfe3ea", "#009e73"

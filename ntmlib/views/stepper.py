@@ -2,31 +2,35 @@
 
 import base64
 import html
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import anywidget
-import ipywidgets
 import traitlets
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ntmlib.ntm import Trace
+from ntmlib.views.checks import check_example
 from ntmlib.views.figures import Picture, plot_heads
-from ntmlib.views.player import PlayerData, check_example, player_data
+from ntmlib.views.player import LIVE_BYTES, PAGE_BYTES, PlayerData, player_data
+from ntmlib.views.saving import check_path, write_whole
+from ntmlib.views.state_player import plot_cells, state_data
+from ntmlib.views.states import StateTrace
 
-PLAYER_SCRIPT = files("ntmlib.views").joinpath("player.js").read_text(encoding="utf-8")
+SCRIPTS = ("unpack.js", "controls.js", "player.js", "compare.js")
+PLAYER_SCRIPT = "\n".join(files("ntmlib.views").joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
 PLAYER_STYLE = files("ntmlib.views").joinpath("player.css").read_text(encoding="utf-8")
 
 WIDGET_MODULE = """
 export default {
   render({ model, el }) {
-    const player = mountPlayer(el, model.get("data"), {
+    const data = model.get("data");
+    const player = (data.players ? mountCompare : mountPlayer)(el, data, {
       step: model.get("step"),
-      controls: false, // the ipywidgets slider and play button above are linked to the step
       onStep: (step) => { model.set("step", step); model.save_changes(); },
     });
     const follow = () => player.setStep(model.get("step"));
@@ -43,13 +47,14 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
-<title>Step through a Neural Turing Machine</title>
-<style>body {{ margin: 16px auto; max-width: 1080px; padding: 0 12px; background: Canvas; }}
-h1 {{ margin: 0 4px; font: 600 16px system-ui, sans-serif; }}</style>
+<title>{title}</title>
+<style>html {{ background: Canvas; color: CanvasText; }}
+body {{ margin: 4px auto; max-width: {width}px; padding: 0 12px; font-family: system-ui, sans-serif; }}
+h1 {{ margin: 0 4px; font-size: 16px; }}</style>
 </head>
 <body>
 <main>
-<h1>Step through a Neural Turing Machine</h1>
+<h1>{title}</h1>
 {player}
 </main>
 </body>
@@ -58,7 +63,11 @@ h1 {{ margin: 0 4px; font: 600 16px system-ui, sans-serif; }}</style>
 
 
 class Player(anywidget.AnyWidget):
-    """The player as a live widget; ``step`` can be linked to other widgets without a trip to the kernel."""
+    """The player as a live widget; ``step`` can be read, set, and linked to other widgets.
+
+    It has a slider, a button and keys of its own, the same as in a page: those of ipywidgets have no names that a
+    screen reader could say.
+    """
 
     _esm = PLAYER_SCRIPT + WIDGET_MODULE
     _css = PLAYER_STYLE
@@ -66,66 +75,133 @@ class Player(anywidget.AnyWidget):
     step = traitlets.Int(0).tag(sync=True)
 
 
-class Stepper:
-    """One sequence of a trace, to be stepped through.
+class Shown:
+    """Something with a time slider: live widgets in a notebook, a piece of page, a page of its own, a still picture."""
 
-    Shown in a notebook it is live widgets or, with ``interactive=False``, a piece of page that
-    carries its data, its script and a still picture for readers without scripts.
-    """
+    title = "Step through"
+    width = 1080  # pixels of a page of its own
+    mount = "mountPlayer"
 
-    def __init__(self, trace: Trace, example: int, data: PlayerData, interactive: bool) -> None:
-        self.data = data
+    def __init__(self, interactive: bool) -> None:
         self.interactive = interactive
-        self._trace = trace
-        self._example = example
 
-    @cached_property
-    def widget(self) -> ipywidgets.VBox:
-        """Play button and slider over the player, linked in the browser."""
-        last = self.data.steps - 1
-        player = Player(data=self.data.to_dict())
-        play = ipywidgets.Play(min=0, max=last, interval=160, description="play")
-        slider = ipywidgets.IntSlider(min=0, max=last, description="step", layout=ipywidgets.Layout(width="60%"))
-        for control in (play, slider):
-            ipywidgets.jslink((player, "step"), (control, "value"))
-        return ipywidgets.VBox([ipywidgets.HBox([play, slider]), player])
+    @property
+    def summary(self) -> str:
+        """What it shows, in words."""
+        raise NotImplementedError
 
     def picture(self, steps: Sequence[int] = ()) -> Picture:
         """Draw the still picture, with the given steps marked."""
-        return plot_heads(self._trace, self._example, steps=steps)
+        raise NotImplementedError
+
+    def live_data(self) -> dict[str, Any]:
+        """What the widget draws."""
+        raise NotImplementedError
+
+    def page_json(self) -> str:
+        """What a page draws."""
+        raise NotImplementedError
+
+    @cached_property
+    def widget(self) -> Player:
+        """The live view. ``widget.step`` is the step it shows."""
+        return Player(data=self.live_data())
 
     def to_html(self) -> str:
         """Return a piece of page: the still picture, and a script that puts the player in its place."""
-        alt = html.escape(self.data.summary, quote=True)
+        alt = html.escape(self.summary, quote=True)
         image = base64.b64encode(self.picture().png()).decode("ascii")
         return (
             f"<style>{PLAYER_STYLE}</style>"
             f'<div class="ntm-player"><img alt="{alt}" src="data:image/png;base64,{image}"></div>'
             "<script>(function () {\n"
             "const element = document.currentScript.previousElementSibling;\n"
-            f"{PLAYER_SCRIPT}\nmountPlayer(element, {self.data.to_json()});\n}})();</script>"
+            f"{PLAYER_SCRIPT}\n{self.mount}(element, {self.page_json()});\n}})();</script>"
         )
 
-    def save_html(self, path: str | Path) -> None:
-        """Write a page of its own, complete in one file."""
-        Path(path).write_text(PAGE.format(player=self.to_html()), encoding="utf-8")
+    def save_html(self, path: str | os.PathLike[str]) -> None:
+        """Write a page of its own, complete in one file: it opens without a kernel and without a network.
 
-    def save_png(self, path: str | Path, steps: Sequence[int] = ()) -> None:
+        Raises:
+            ValueError: path does not end in .html or its folder is not there.
+            OSError: it cannot be written; what was there before is as it was.
+        """
+        target = check_path(path, ".html")
+        page = PAGE.format(title=html.escape(self.title), width=self.width, player=self.to_html())
+        write_whole(target, page.encode("utf-8"))
+
+    def save_png(self, path: str | os.PathLike[str], steps: Sequence[int] = ()) -> None:
         """Write the still picture, with the given steps marked.
 
         Raises:
-            ValueError: a step is not in the trace.
+            ValueError: path does not end in .png, its folder is not there, or a step is not in the trace.
+            OSError: it cannot be written; what was there before is as it was.
         """
-        Path(path).write_bytes(self.picture(steps).png())
+        target = check_path(path, ".png")
+        write_whole(target, self.picture(steps).png())
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def save_svg(self, path: str | os.PathLike[str], steps: Sequence[int] = ()) -> None:
+        """Write the still picture with axes and letters that stay sharp at any size, the given steps marked.
+
+        Raises:
+            ValueError: path does not end in .svg, its folder is not there, or a step is not in the trace.
+            OSError: it cannot be written; what was there before is as it was.
+        """
+        target = check_path(path, ".svg")
+        write_whole(target, self.picture(steps).svg())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if self.interactive:
-            return dict(self.widget._repr_mimebundle_(include=include, exclude=exclude))
-        return {"text/html": self.to_html(), "text/plain": f"Step-through. {self.data.summary}"}
+            return self.widget._repr_mimebundle_(include=include, exclude=exclude)
+        return {"text/html": self.to_html(), "text/plain": f"{self.title}. {self.summary}"}
+
+
+class Stepper(Shown):
+    """One sequence of a trace, to be stepped through.
+
+    Shown in a notebook it is a live widget or, with ``interactive=False``, a piece of page that
+    carries its data, its script and a still picture for readers without scripts.
+    """
+
+    def __init__(
+        self,
+        trace: Trace | StateTrace,
+        example: int,
+        pack: Callable[[int], PlayerData],
+        interactive: bool,
+    ) -> None:
+        super().__init__(interactive)
+        self.title = (
+            f"Step through a {'Neural Turing Machine' if isinstance(trace, Trace) else 'network without a memory'}"
+        )
+        self._trace = trace
+        self._example = example
+        self._pack = pack
+        self.data = pack(LIVE_BYTES if interactive else PAGE_BYTES)
+
+    @property
+    def summary(self) -> str:
+        """What it shows, in words."""
+        return self.data.summary
+
+    def picture(self, steps: Sequence[int] = ()) -> Picture:
+        """Draw the still picture, with the given steps marked."""
+        if isinstance(self._trace, Trace):
+            return plot_heads(self._trace, self._example, steps=steps)
+        return plot_cells(self._trace, self._example, steps=steps)
+
+    def live_data(self) -> dict[str, Any]:
+        """What the widget draws."""
+        return self.data.to_dict()
+
+    def page_json(self) -> str:
+        """What a page draws: of a long trace less than what a live view does."""
+        fits = sum(map(len, self.data.chunks)) <= PAGE_BYTES
+        return (self.data if fits else self._pack(PAGE_BYTES)).to_json()
 
 
 def step_through(
-    trace: Trace,
+    trace: Trace | StateTrace,
     example: int = 0,
     *,
     interactive: bool = True,
@@ -137,10 +213,13 @@ def step_through(
 ) -> Stepper:
     """Show inputs, outputs, memory and every stage of every head, with a slider for time.
 
+    What it returns shows itself as the last expression of a cell, and can be kept: ``save_html(path)`` writes a page
+    that opens anywhere, ``save_png(path, steps=[...])`` and ``save_svg`` write the still picture.
+
     Args:
-        trace: a finished trace.
+        trace: a finished trace; of an LSTM, the cells of its layers stand where memory and heads would.
         example: which sequence of its batch.
-        interactive: true for live widgets, which need a running notebook; false for a page.
+        interactive: true for a live widget, which needs a running notebook; false for a page.
         input_names: what each input channel means.
         output_names: what each output channel means.
         targets: the answers wanted, to be shown below the outputs.
@@ -154,13 +233,22 @@ def step_through(
         ValueError: an argument does not fit the trace; the message says which and how.
     """
     check_example(trace, example)
-    data = player_data(
-        trace,
-        example,
-        input_names=input_names,
-        output_names=output_names,
-        targets=targets,
-        mask=mask,
-        symbols=symbols,
-    )
-    return Stepper(trace, example, data, interactive)
+
+    def pack(most_bytes: int) -> PlayerData:
+        if isinstance(trace, Trace):
+            return player_data(
+                trace,
+                example,
+                input_names=input_names,
+                output_names=output_names,
+                targets=targets,
+                mask=mask,
+                symbols=symbols,
+                most_bytes=most_bytes,
+            )
+        if symbols is not None:
+            raise ValueError("symbols are for a machine with a memory; the trace has none")
+        names = {"input_names": input_names, "output_names": output_names}
+        return state_data(trace, example, targets=targets, mask=mask, **names)
+
+    return Stepper(trace, example, pack, interactive)

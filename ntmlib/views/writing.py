@@ -12,6 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import ipywidgets
 
+from ntmlib.views.slider import NamedSlider
+
 STYLE = files("ntmlib.views").joinpath("writing.css").read_text(encoding="utf-8")
 TEMPERATURES = (0.2, 1.5)  # ends of the slider
 MOST_CHARACTERS = 5000  # the whole text is sent again each time it is shown
@@ -89,22 +91,18 @@ class WritingPanel:
         self._stop = threading.Event()  # of the text begun last; it is also how a thread knows whether that is its own
         self._writing = False
         self._thread: threading.Thread | None = None
-        wide, slim = ipywidgets.Layout(width="98%", max_width="1000px"), ipywidgets.Layout(width="330px")
+        wide = ipywidgets.Layout(width="98%", max_width="1000px")
         label = {"description_width": "84px"}  # what "temperature" needs
         self.prompt = ipywidgets.Textarea(value=box.prompt, description="prompt", rows=3, layout=wide, style=label)
         self.prompt.add_class("ntm-prompt-field")
         low, high = min(TEMPERATURES[0], box.temperature), max(TEMPERATURES[1], box.temperature)
-        self.temperature = ipywidgets.FloatSlider(
-            value=box.temperature, min=low, max=high, step=0.05, description="temperature", layout=slim, style=label
-        )
-        self.characters = ipywidgets.IntSlider(
-            value=box.characters,
+        self.temperature = NamedSlider(description="temperature", min=low, max=high, step=0.05, value=box.temperature)
+        self.characters = NamedSlider(
+            description="characters",
             min=min(50, box.characters),
             max=max(SLIDER_CHARACTERS, box.characters),
             step=10,
-            description="characters",
-            layout=slim,
-            style=label,
+            value=box.characters,
         )
         self.seed = ipywidgets.BoundedIntText(
             value=box.seed,
@@ -145,7 +143,7 @@ class WritingPanel:
             self._thread.join(seconds)
 
     def _begin(self) -> None:
-        prompt, characters = self.prompt.value, self.characters.value
+        prompt, characters = self.prompt.value, round(self.characters.value)
         temperature, seed = self.temperature.value, self.seed.value
         self._stop, self._writing = threading.Event(), True
         self.seed.value = seed + 1 if seed < MOST_SEED else 0

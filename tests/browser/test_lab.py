@@ -1,25 +1,17 @@
 """The live views where they are used: JupyterLab in a browser, a notebook run, a slider dragged, a text typed."""
 
-import os
 import re
-import secrets
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from axe_playwright_python.sync_playwright import Axe
+from lab_server import ROOT, Lab, run_all, serve_lab, write_cell, write_cells
+from playwright.sync_api import Page, expect
+from screenshots import keep
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-ROOT = Path(__file__).resolve().parents[2]
 
 SMALL_NOTEBOOK = """
 import torch
@@ -51,10 +43,11 @@ def write(prompt, characters, temperature, seed):
         yield symbol
 write_text(write, "HAMLET:\\n", characters=200)
 """
-SETTINGS = {
-    "notebook-extension/tracker.jupyterlab-settings": '{"windowingMode": "none"}',  # draw cells out of sight as well
-    "apputils-extension/notification.jupyterlab-settings": '{"fetchNews": "false", "checkForUpdates": false}',
-}
+PANEL_NOTEBOOK = """
+from ntmlib.views import playground
+panel = playground()
+panel
+"""
 # Moves the step by a key on the slider; resolves when the player has drawn it, in milliseconds.
 PRESS_AND_TIME = """([handle, now]) => new Promise((resolve) => {
   const before = now.textContent, start = performance.now();
@@ -64,104 +57,19 @@ PRESS_AND_TIME = """([handle, now]) => new Promise((resolve) => {
 })"""
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A running server."""
-
-    folder: Path
-    address: str
-    token: str
-
-    def open(self, browser: Browser, notebook: str) -> Page:
-        page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-        workspace = notebook.removesuffix(".ipynb")  # one of its own, or the notebook of the last test is open too
-        page.goto(f"{self.address}/lab/workspaces/{workspace}/tree/notebooks/{notebook}?token={self.token}")
-        page.get_by_text("| Idle").wait_for(timeout=60_000)  # sooner, JupyterLab would ask which kernel to take
-        return page
+def drag_to_the_middle(page: Page, slider) -> None:
+    slider.scroll_into_view_if_needed()
+    area = slider.bounding_box()
+    page.mouse.move(area["x"] + 8, area["y"] + area["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2, steps=10)
+    page.mouse.up()
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on a folder that holds copies of the notebooks; stopped by its own process id."""
-    folder = tmp_path_factory.mktemp("lab")
-    (folder / "notebooks").mkdir()
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        shutil.copy(path, folder / "notebooks")
-    if (ROOT / "data").is_dir():
-        (folder / "data").symlink_to(ROOT / "data")
-    for name, text in SETTINGS.items():
-        path = folder / "settings" / "@jupyterlab" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(16)
-    environment = os.environ | {
-        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "IPYTHONDIR": str(folder / "ipython"),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-    }
-    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
-    options += [
-        f"--IdentityProvider.token={token}",
-        f"--ServerApp.root_dir={folder}",
-        "--LabApp.extension_manager=readonly",
-    ]
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options], cwd=folder, env=environment, stdout=log, stderr=log
-        )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(f"{address}/api?token={token}", server, folder / "server.log")
-            yield Lab(folder, address, token)
-        finally:
-            server.terminate()  # the server ends its kernels first
-            try:
-                server.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait(timeout=10)
-
-
-def wait_for(address: str, server: subprocess.Popen, log: Path, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.3)
-    pytest.fail(f"JupyterLab did not answer:\n{log.read_text(errors='replace')[-2000:]}")
-
-
-def run_all(page: Page, seconds: float) -> None:
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name=re.compile("^Run All Cells$")).click()
-    shown = page.locator(".ntm-player .ntm-now, .ntm-reading, .ntm-writing")
-    error = page.locator('[data-mime-type="application/vnd.jupyter.error"], .jupyter-widgets-error-widget')
-    shown.or_(error).first.wait_for(timeout=seconds * 1000)
-    expect(page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(0, timeout=seconds * 1000)
-    assert error.count() == 0, error.first.inner_text()[-2000:]
-
-
-def write_cell(lab: Lab, notebook: str, source: str) -> None:
-    cells = [nbformat.v4.new_code_cell(source.strip())]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # otherwise a dialog asks
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab.folder / "notebooks" / notebook)
-
-
-def drag_to_the_middle(page: Page, handle) -> None:
-    handle.scroll_into_view_if_needed()
-    area = handle.bounding_box()
-    track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-target')]").bounding_box()
-    page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(track["x"] + track["width"] / 2, area["y"] + area["height"] / 2, steps=10)
-    page.mouse.up()
+    with serve_lab(tmp_path_factory.mktemp("lab"), sorted((ROOT / "notebooks").glob("*.ipynb"))) as served:
+        yield served
 
 
 NOTEBOOKS = ["small.ipynb", *(path.name for path in (ROOT / "notebooks").glob("03-copy.ipynb"))]
@@ -176,23 +84,48 @@ def test_dragging_the_slider_in_jupyterlab_moves_the_picture(lab, browser, noteb
     page.on("pageerror", lambda error: complaints.append(str(error)))
     run_all(page, seconds=400)
 
-    panel = page.locator(".widget-vbox", has=page.locator(".ntm-player")).first
-    player, handle = panel.locator(".ntm-player"), panel.locator(".noUi-handle")
-    panel.scroll_into_view_if_needed()
+    player = page.locator(".ntm-player:has(.ntm-slider)").first
+    slider, now = player.get_by_role("slider"), player.locator(".ntm-now")
+    player.scroll_into_view_if_needed()
     before = player.locator(".ntm-memory").screenshot()
-    drag_to_the_middle(page, handle)
-    expect(player.locator(".ntm-now")).not_to_have_text(re.compile("^step 0 "))
+    drag_to_the_middle(page, slider)
+    expect(now).not_to_have_text(re.compile("^step 0 "))
     assert player.locator(".ntm-memory").screenshot() != before
 
-    step = player.locator(".ntm-now").inner_text()
-    player.press("ArrowLeft")  # the picture moves the slider too
-    expect(player.locator(".ntm-now")).not_to_have_text(step)
-    elements = [handle.element_handle(), player.locator(".ntm-now").element_handle()]
+    step = now.inner_text()
+    slider.press("ArrowLeft")
+    expect(now).not_to_have_text(step)
+    elements = [slider.element_handle(), player.locator(".ntm-memory > .ntm-title").element_handle()]
     times = sorted(page.evaluate(PRESS_AND_TIME, elements) for _ in range(15))
     with capsys.disabled():
         figures = f"median {statistics.median(times):.1f} ms, p90 {times[13]:.1f} ms"
         print(f"\n{notebook} in JupyterLab, slider to picture: {figures}")
     assert complaints == []
+    page.context.close()
+
+
+def test_every_live_view_obeys_the_rules_of_accessibility_and_the_kernel_hears_of_it(lab, browser):
+    cells = [SMALL_NOTEBOOK, PANEL_NOTEBOOK, FIELD_NOTEBOOK, WRITING_NOTEBOOK]
+    write_cells(lab, "views.ipynb", [*cells, "print('gate', panel.knobs.interpolation_gate)"])
+    page = lab.open(browser, "views.ipynb")
+    run_all(page, seconds=120)
+    gate = page.locator(".ntm-playground").get_by_label("gate")
+    expect(gate).to_have_value("0.7")
+    for scheme, dark in (("light", False), ("dark", True)):
+        if dark:  # the theme of JupyterLab, not that of the system
+            page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+        keep(page, f"lab-{scheme}")
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    found = Axe().run(page, context={"include": [[".jp-OutputArea-output"]]}).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found] == []
+
+    gate.press("Home")
+    expect(page.locator(".ntmp-bars").nth(2)).to_have_attribute(
+        "aria-label", re.compile("^2 gated: most at slot 3, 1.00")
+    )
+    page.locator(".jp-Cell").last.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".jp-OutputArea-output").last).to_have_text(re.compile("gate 0.0"))
     page.context.close()
 
 
@@ -237,8 +170,7 @@ def test_a_text_grows_in_jupyterlab_while_the_button_can_be_pressed(lab, browser
     assert written.inner_text() == first  # had again
 
     page.get_by_label("prompt").fill("ROMEO:\n")
-    page.locator(".widget-readout").last.fill("1500")  # characters, beside their slider
-    page.locator(".widget-readout").last.press("Enter")
+    page.get_by_label("characters").fill("1500")
     button.click()
     expect(written).to_contain_text(re.compile("^ROMEO:"))
     early = len(written.inner_text())
