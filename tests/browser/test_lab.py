@@ -74,9 +74,10 @@ class Lab:
 
     def open(self, browser: Browser, notebook: str) -> Page:
         page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+        page.set_default_timeout(120_000)  # a busy computer takes its time
         workspace = notebook.removesuffix(".ipynb")  # one of its own, or the notebook of the last test is open too
         page.goto(f"{self.address}/lab/workspaces/{workspace}/tree/notebooks/{notebook}?token={self.token}")
-        page.get_by_text("| Idle").wait_for(timeout=60_000)  # sooner, JupyterLab would ask which kernel to take
+        page.get_by_text("| Idle").wait_for()  # sooner, JupyterLab would ask which kernel to take
         return page
 
 
@@ -127,7 +128,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
                 server.wait(timeout=10)
 
 
-def wait_for(address: str, server: subprocess.Popen, log: Path, seconds: float = 60) -> None:
+def wait_for(address: str, server: subprocess.Popen, log: Path, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and server.poll() is None:
         try:
