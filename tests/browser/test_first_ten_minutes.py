@@ -69,6 +69,7 @@ def test_the_report_is_opened_and_its_first_slider_dragged(folder, browser):
     index = folder / re.search(r"`(reports/\w+\.html)`", STEPS[0])[1]
     context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
     page = context.new_page()
+    page.set_default_timeout(120_000)
     page.goto(index.as_uri())
     page.get_by_role("link", name=title).click()
     assert "drag its slider" in STEPS[0]
@@ -79,7 +80,7 @@ def test_the_report_is_opened_and_its_first_slider_dragged(folder, browser):
     page.mouse.down()
     page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2, steps=8)
     page.mouse.up()
-    expect(now).not_to_have_text(re.compile("^step 0 "))
+    expect(now).not_to_have_text(re.compile("^step 0 "), timeout=60_000)
     context.close()
 
 
@@ -97,7 +98,7 @@ def test_the_panel_of_the_second_notebook_is_played_with(lab, browser):  # noqa:
     before = bars.inner_html()
     drag_to_the_middle(page, panel.locator(".widget-slider", has_text="gate").locator(".noUi-handle"))
     drawn = "([bars, before]) => bars.innerHTML !== before"
-    page.wait_for_function(drawn, arg=[bars.element_handle(), before], timeout=60_000)
+    page.wait_for_function(drawn, arg=[bars.element_handle(), before])
     panel.get_by_role("button", name="step again").click()
     expect(panel).to_contain_text("steps taken: 1", timeout=60_000)
     page.context.close()
@@ -115,7 +116,7 @@ def test_the_third_notebook_runs_with_another_seed(lab, browser):  # noqa: F811
     again.write_text(changed, "utf-8")
     page = lab.open(browser, again.name)
     run_all(page, seconds=400)
-    expect(page.get_by_text(re.compile(r"solved after \d+ sequences")).first).to_be_attached()
+    expect(page.get_by_text(re.compile(r"solved after \d+ sequences")).first).to_be_attached(timeout=60_000)
     page.context.close()
 
 
