@@ -178,7 +178,7 @@ def kernel():
     manager.start_kernel()
     client = manager.client()
     client.start_channels()
-    client.wait_for_ready(timeout=120)
+    client.wait_for_ready(timeout=600)
     yield manager, client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -212,10 +212,10 @@ def test_stopping_the_cell_leaves_a_machine_that_can_be_used_and_a_picture_that_
         elif message["msg_type"] == "stream" and content["name"] == "stdout":
             said.append(content["text"])
 
-    reply = client.execute_interactive(ENDLESS, timeout=300, output_hook=look)
+    reply = client.execute_interactive(ENDLESS, timeout=600, output_hook=look)
     assert reply["content"]["status"] == "ok"
     assert len({picture["transient"]["display_id"] for picture in pictures}) == 1
     assert "image/png" in pictures[-1]["data"]
     assert pictures[0]["data"]["image/png"] != pictures[1]["data"]["image/png"]
-    reply = client.execute_interactive(AFTERWARDS, timeout=120, output_hook=look)
+    reply = client.execute_interactive(AFTERWARDS, timeout=600, output_hook=look)
     assert "".join(said).split() == ["True", "True", "True", "7"], reply["content"]

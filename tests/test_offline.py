@@ -75,7 +75,7 @@ def install(bundle, target, *options, home=None):
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(home or target.parent), "PYTHONPATH": str(ROOT)}
     environment |= {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_REQUIRE_VIRTUALENV": "1"}
     command = [sys.executable, str(bundle / "install.py"), "--to", str(target), *options]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_the_oldest_glibc_is_that_of_the_most_demanding_wheel(names, glibc):
 
 def test_an_installation_has_exactly_the_wheels_and_the_doctor_saw_it(bundle, installed):
     python = installed / ".venv" / "bin" / "python"
-    listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], capture_output=True, text=True, timeout=60)
+    listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], capture_output=True, text=True, timeout=600)
     packages = {package["name"]: package["version"] for package in json.loads(listed.stdout)}
     assert {name: packages.get(name) for name in ("einops", "ntmlib", "torch")} == {
         "einops": "0.8.2",
@@ -267,7 +267,7 @@ def test_an_unreadable_list_of_files_is_refused(broken, tmp_path):
 def shell(bundle, path, **environment):
     command = ["/bin/sh", str(bundle / "install.sh"), "--fits"]
     environment |= {"PATH": f"{path}:/usr/bin:/bin"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def test_the_shell_script_takes_the_first_python_that_fits(bundle, tmp_path):

@@ -22,8 +22,8 @@ from ntmlib.workbook.request import find_notebooks
 
 ENOUGH_SPACE = 500_000_000
 """Bytes that a few runs with their checkpoints and a report need, with room to spare."""
-ENOUGH_MEMORY = 1_500_000_000
-"""Bytes that JupyterLab, the hungriest notebook and a browser's page of it take together."""
+ENOUGH_MEMORY = 2_000_000_000
+"""Bytes that JupyterLab, the hungriest notebook of the workshop and a browser take together, with some to spare."""
 
 _TEXT_BROWSERS = ("www-browser", "links", "elinks", "lynx", "w3m")
 _TOO_LONG = 60
@@ -102,8 +102,8 @@ def listen(message):
     if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
         said.append(message["content"]["text"])
 try:
-    client.wait_for_ready(timeout=30)
-    reply = client.execute_interactive("import sys; print(1 + 1, sys.prefix)", timeout=30, output_hook=listen)
+    client.wait_for_ready(timeout=600)  # whoever runs this has a shorter limit
+    reply = client.execute_interactive("import sys; print(1 + 1, sys.prefix)", timeout=600, output_hook=listen)
     assert reply["content"]["status"] == "ok", reply["content"]
 finally:
     client.stop_channels()
@@ -248,15 +248,18 @@ def _unwritable(folder: Path) -> str:
     return ""
 
 
-def _in_python(program: str, remedy: str, *arguments: str, timeout: float = _TOO_LONG) -> Finding:
+def _in_python(program: str, remedy: str, *arguments: str, patience: float = 1) -> Finding:
     """Run a program with this interpreter, as a notebook would be run."""
     here = dict(os.environ, OMP_NUM_THREADS="1")
     here["PYTHONPATH"] = os.pathsep.join(filter(None, [*_first_on_path(), here.get("PYTHONPATH", "")]))
     command = [sys.executable, "-c", program, *arguments]
+    timeout = patience * _TOO_LONG
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=here, check=False)
     except subprocess.TimeoutExpired:
-        return Finding(False, f"no answer within {timeout:g} s", remedy)
+        return Finding(
+            False, f"no answer within {timeout:g} s", "close other programs, this computer is busy; ask again"
+        )
     lines = (run.stdout if run.returncode == 0 else run.stderr).strip().splitlines() or [f"status {run.returncode}"]
     return Finding(run.returncode == 0, lines[-1], remedy)
 
@@ -292,7 +295,7 @@ def run_doctor(*, compile_first: bool = False) -> int:
     """
     if compile_first:
         print("compiling the fast engine (nothing to do if that was done before) ...", flush=True)
-        _in_python(_ENGINE, "", "--compile", timeout=10 * _TOO_LONG)  # how that went is for check_engine to say
+        _in_python(_ENGINE, "", "--compile", patience=10)  # how that went is for check_engine to say
     start = time.monotonic()
     broken = 0
     with ThreadPoolExecutor(max_workers=len(CHECKS)) as pool:
