@@ -483,7 +483,7 @@ function mountPlayer(el, data, hooks = {}) {
     if (heads) {
       const at = Object.keys(KINDS).map((kind) => {
         const { slot, weight } = peakOf(kind, "sharpened");
-        return `${headName(kind)} at slot ${slot}, weight ${short(weight)}`;
+        return `${headName(kind)} ${weight < 0.1 ? "spread out, at most" : `at slot ${slot}, weight`} ${short(weight)}`;
       });
       if (!data.symbols) words = at.join("; ");
     }
