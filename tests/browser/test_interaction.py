@@ -237,6 +237,7 @@ def test_a_network_without_heads_shows_its_cells_beside_a_machine(page):
     assert both.get_by_role("img", name="cells of layer 2: 30 units by time").is_visible()
     cells = both.get_by_role("img", name="cells of layer 1: 30 units by time")
     width = cells.bounding_box()["width"]
+    assert width > 400
     cells.click(position={"x": width * 12.5 / 30, "y": 20})  # of the LSTM's 30 steps
     expect(both.locator(".ntm-now")).to_have_text("step 12 of 29")
     keep(page, "compare-with-lstm")
@@ -290,7 +291,7 @@ def test_a_long_trace_is_unpacked_piece_by_piece_and_its_page_says_what_is_left_
     said = re.compile(f"write head at slot {7 * kept % 40}, weight 1.00; read head spread out, at most 0.02$")
     expect(slider).to_have_attribute("aria-valuetext", said)
     expect(page.locator(".ntm-legend")).to_contain_text(f"every {shown.data.every}th step is kept in this page")
-    expect(page.locator(".ntm-legend")).to_contain_text("shows the largest of 3 steps")
+    expect(page.locator(".ntm-legend")).to_contain_text("shows the strongest of 3 steps and 1 slot.")
     keep(page, "long-trace")
     context.close()
 
