@@ -21,8 +21,9 @@ def test_the_bars_are_what_the_library_computes():
 
 def test_knobs_turned_in_the_panel_are_those_of_the_playground():
     play = playground()
-    play.widget.knobs = {**play.widget.knobs, "interpolation_gate": 0.0}
-    assert play.knobs == replace(Knobs(), interpolation_gate=0.0)
+    play.widget.knobs = {**play.widget.knobs, "interpolation_gate": 0, "look_for": 2}  # to a browser 0 is 0.0
+    assert play.knobs == replace(Knobs(), interpolation_gate=0.0, look_for=2)
+    assert isinstance(play.knobs.interpolation_gate, float)
     assert bars(play)["2 gated"] == pytest.approx(bars(play)["previous"], abs=1e-5)
 
 

@@ -115,6 +115,11 @@ function ticksOfNames(names) {
   return ticks;
 }
 
+/** Count things in words. */
+function counted(count, name) {
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
+}
+
 /** Show a number of steps or slots that one cell stands for. */
 function range(name, first, count, end) {
   const last = Math.min(first + count, end) - 1;
@@ -329,7 +334,7 @@ function mountPlayer(el, data, hooks = {}) {
   /** What a network without a memory has instead: the numbers it carries from step to step. */
   function cellPanels() {
     const names = Object.keys(data.whole).filter((name) => name.startsWith("cell."));
-    return make("div.cells", {}, ...names.map((name, layer) => {
+    return make("div.units", {}, ...names.map((name, layer) => {
       const [rows] = data.whole[name].shape;
       const columns = data.whole[name].frames;
       const title = names.length > 1 ? `cells of layer ${layer + 1}` : "cells";
@@ -338,7 +343,7 @@ function mountPlayer(el, data, hooks = {}) {
         indexAt: (row, column) => column * rows + row, yTicks: () => ticksOf(data.units),
         where: (row, column) => `${range("unit", row * slotsPooled, slotsPooled, data.units)}, ${range("step", column * stepsPooled, stepsPooled, steps)}`,
       });
-      return make("div.tape.cell", {}, make("div.title", {}, title), left, box, ...(layer === names.length - 1 ? [below] : []));
+      return make("div.tape.unit-map", {}, make("div.title", {}, title), left, box, ...(layer === names.length - 1 ? [below] : []));
     }));
   }
 
@@ -457,7 +462,7 @@ function mountPlayer(el, data, hooks = {}) {
     scales.push(scale("0", tables.unit, "1", "inputs, outputs"), scale(short(-limit), tables.signed, short(limit), "cells"));
   }
   if (stepsPooled > 1 || slotsPooled > 1) scales.push(make("span", {},
-    `A long trace: a cell of the pictures over time shows the largest of ${stepsPooled} steps and ${slotsPooled} ${heads ? "slots" : "units"}.`));
+    `A long trace: a cell of the pictures over time shows the strongest of ${counted(stepsPooled, "step")} and ${counted(slotsPooled, heads ? "slot" : "unit")}.`));
   if (data.every > 1) scales.push(make("span", {},
     `Memory, bars, keys and numbers: every ${data.every}th step is kept in this page. Shown live in a notebook, every step is.`));
   const help = make("details.help", {}, make("summary", {}, heads ? "Keys and stages" : "Keys"), make("p", {}, KEYS),
@@ -483,7 +488,7 @@ function mountPlayer(el, data, hooks = {}) {
     if (heads) {
       const at = Object.keys(KINDS).map((kind) => {
         const { slot, weight } = peakOf(kind, "sharpened");
-        return `${headName(kind)} at slot ${slot}, weight ${short(weight)}`;
+        return `${headName(kind)} ${weight < 0.1 ? "spread out, at most" : `at slot ${slot}, weight`} ${short(weight)}`;
       });
       if (!data.symbols) words = at.join("; ");
     }

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from itertools import product
@@ -167,7 +168,7 @@ class Playground:
         """The live panel, built once; its knobs are those of the playground, whichever of the two is turned."""
         if self._view is None:
             self._view = panel = Panel(data=self.data(), knobs=asdict(self.knobs), previous=self.previous.tolist())
-            panel.observe(lambda change: setattr(self, "knobs", Knobs(**change["new"])), "knobs")
+            panel.observe(lambda change: setattr(self, "knobs", _knobs(change["new"])), "knobs")
             panel.observe(lambda change: setattr(self, "previous", torch.tensor(change["new"])), "previous")
         return self._view
 
@@ -248,3 +249,9 @@ def playground(
         if not 0 <= getattr(knobs, name) < slots:
             raise ValueError(f"{name} must be a slot from 0 to {slots - 1}; got {getattr(knobs, name)!r}")
     return Playground(slots, width, knobs, seed, interactive)
+
+
+def _knobs(values: Mapping[str, int | float]) -> Knobs:
+    """Read what a browser says of knobs: to it, 1 and 1.0 are the same."""
+    numbers = {name: float(value) if name in RANGES else int(value) for name, value in values.items()}
+    return Knobs(**numbers)  # type: ignore[arg-type]  # look_for and mix_with are whole numbers

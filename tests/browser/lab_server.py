@@ -18,6 +18,7 @@ import nbformat
 from playwright.sync_api import Browser, Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
+expect.set_options(timeout=60_000)  # milliseconds; the machine may be busy training
 SETTINGS = {
     "notebook-extension/tracker.jupyterlab-settings": '{"windowingMode": "none"}',  # draw cells out of sight as well
     "apputils-extension/notification.jupyterlab-settings": '{"fetchNews": "false", "checkForUpdates": false}',
@@ -34,7 +35,7 @@ class Lab:
 
     def open(self, browser: Browser, notebook: str) -> Page:
         page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-        page.set_default_timeout(180_000)  # the machine may be busy training
+        page.set_default_timeout(180_000)
         workspace = notebook.removesuffix(".ipynb")  # one of its own, or the notebook of the last test is open too
         page.goto(f"{self.address}/lab/workspaces/{workspace}/tree/notebooks/{notebook}?token={self.token}")
         page.get_by_text("| Idle").wait_for()  # sooner, JupyterLab would ask which kernel to take

@@ -109,7 +109,7 @@ def test_every_live_view_obeys_the_rules_of_accessibility_and_the_kernel_hears_o
     write_cells(lab, "views.ipynb", [*cells, "print('gate', panel.knobs.interpolation_gate)"])
     page = lab.open(browser, "views.ipynb")
     run_all(page, seconds=120)
-    gate = page.locator(".ntm-playground").get_by_label("gate")
+    gate = page.locator(".ntm-playground").get_by_role("slider", name="gate")
     expect(gate).to_have_value("0.7")
     for scheme, dark in (("light", False), ("dark", True)):
         if dark:  # the theme of JupyterLab, not that of the system

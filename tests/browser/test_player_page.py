@@ -82,7 +82,7 @@ def test_moving_the_slider_changes_the_memory_and_the_bars(offline, pages):
     page.mouse.up()
     expect(slider).to_have_attribute(
         "aria-valuetext",
-        re.compile(rf"^step {STEPS // 2} of {STEPS - 1}: write head at slot \d+, weight 0\.\d\d; read"),
+        re.compile(rf"^step {STEPS // 2} of {STEPS - 1}: write head .* 0\.\d\d; read head .* 0\.\d\d$"),
     )
     assert all(part.screenshot() != old for part, old in zip(parts, before, strict=True))
 
