@@ -104,6 +104,7 @@ def text_quotes(seed: int = 0) -> TrainConfig:
         learning_rate=5e-3,
         fresh_share=1.0,
         evaluation_sequences=8,
+        keep_best=False,  # what is held out quotes nothing, and is read on for longer than the memory lasts
     )
 
 
