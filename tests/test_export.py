@@ -254,3 +254,10 @@ def test_every_kind_of_word_that_the_style_sheet_colours_keeps_its_element_and_n
 def test_code_that_is_too_wide_for_a_page_can_be_reached_with_the_keyboard():
     assert preformatted("<b>" + "&lt;" * WIDEST + "</b>", "code").startswith('<pre class="code"><b>')
     assert preformatted("x" * (WIDEST + 1), "code").startswith('<pre class="code" tabindex="0">')
+
+
+def test_an_empty_corner_of_a_table_is_no_heading():
+    page = markdown_html("| | a |\n|---|--:|\n| b | 1 |")
+    assert "<td></td>" in page
+    assert '<th style="text-align: right">a</th>' in page
+    assert page.count("<th") == page.count("<thead>") + 1

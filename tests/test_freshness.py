@@ -46,13 +46,13 @@ def test_outputs_that_were_saved_into_a_notebook_are_no_change(tmp_path, made):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda home: write_notebook(home / "notebooks", "01-a", "print(2)"), "the notebook has changed"),
-        (lambda home: (home / "data" / "table.csv").write_text("2"), "data has changed"),
-        (lambda home: (home / "notebooks" / "picture.svg").write_text("<svg/>"), "data has changed"),
-        (lambda home: (home / "01-a.html").write_text("half"), "its page is not the one that its record tells of"),
-        (lambda home: (home / "01-a.ipynb").unlink(), "its page is not the one that its record tells of"),
-        (lambda home: (home / "01-a.html").unlink(), "it has no page yet"),
-        (lambda home: (home / "01-a.failed.json").write_text("{"), "its last run failed"),
+        (lambda home: write_notebook(home / "notebooks", "01-a", "print(2)"), "the notebook had changed"),
+        (lambda home: (home / "data" / "table.csv").write_text("2"), "data had changed"),
+        (lambda home: (home / "notebooks" / "picture.svg").write_text("<svg/>"), "data had changed"),
+        (lambda home: (home / "01-a.html").write_text("half"), "its page was not the one that its record tells of"),
+        (lambda home: (home / "01-a.ipynb").unlink(), "its page was not the one that its record tells of"),
+        (lambda home: (home / "01-a.html").unlink(), "it had no page yet"),
+        (lambda home: (home / "01-a.failed.json").write_text("{"), "its last run had failed"),
     ],
 )
 def test_a_change_of_what_a_page_depends_on_is_named(tmp_path, made, change, why):
@@ -61,7 +61,7 @@ def test_a_change_of_what_a_page_depends_on_is_named(tmp_path, made, change, why
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("library", "ntmlib has changed"), ("packages", "Python or an installed package has changed")]
+    ("name", "why"), [("library", "ntmlib had changed"), ("packages", "Python or an installed package had changed")]
 )
 def test_another_library_or_package_is_named(tmp_path, made, name, why):
     made.made_of[name] = "another"
@@ -76,5 +76,5 @@ def test_a_parameter_is_named_with_both_values(tmp_path, made):
 
 def test_force_and_records_without_checksums_run_it(tmp_path, made):
     assert reason(tmp_path, made, force=True) == "of --force"
-    assert reason(tmp_path, None) == "it has no page yet"
-    assert reason(tmp_path, RunRecord("01-a", "done", parameters=PARAMETERS)).startswith("its page does not say")
+    assert reason(tmp_path, None) == "it had no page yet"
+    assert reason(tmp_path, RunRecord("01-a", "done", parameters=PARAMETERS)).startswith("its page did not say")

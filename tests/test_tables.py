@@ -45,3 +45,8 @@ def test_a_row_of_another_length_is_refused():
         Table(("x", "y"), [("a",)])
     with pytest.raises(ValueError, match="num_headers must be from 1 to 2; got 3"):
         Table(("x", "y"), [], num_headers=3)
+
+
+def test_an_empty_heading_is_an_empty_cell():
+    head = ElementTree.fromstring(Table(("", "bits"), [("NTM", "1")]).to_html()).findall("thead/tr/*")
+    assert [cell.tag for cell in head] == ["td", "th"]

@@ -17,7 +17,7 @@ class Table:
     neighbouring rows it is written once, beside all of them.
 
     Args:
-        columns: a heading for each column.
+        columns: a heading for each column; an empty one where there is nothing to say.
         rows: texts, one for each column; an empty one is shown as a dash.
         caption: a sentence above the table.
         num_headers: leading columns that name the row.
@@ -40,11 +40,11 @@ class Table:
 
     def to_html(self) -> str:
         """Write it as HTML with headings that assistive software can follow."""
-        head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in self.columns)
+        heads = [f'<th scope="col">{html.escape(name)}</th>' if name else "<td></td>" for name in self.columns]
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         groups = (list(rows) for _, rows in itertools.groupby(self.rows, key=lambda row: row[0]))
         bodies = "".join(f"<tbody>{self._group(rows)}</tbody>" for rows in groups)
-        return f'<table class="ntm-table">{caption}<thead><tr>{head}</tr></thead>{bodies}</table>'
+        return f'<table class="ntm-table">{caption}<thead><tr>{"".join(heads)}</tr></thead>{bodies}</table>'
 
     def _group(self, rows: Sequence[Row]) -> str:
         """Write rows that begin alike."""

@@ -25,7 +25,7 @@ def against_page(changes: list[Change], name: str) -> str:
         '<header class="run"><p class="where"><a href="index.html">NTM workbook</a> '
         '<span aria-hidden="true">›</span> <strong>comparison</strong></p></header>\n'
         f'<div class="index"><main id="content"><h1>Against the report {html.escape(name)}</h1>\n'
-        f"<p>Compared on {when}. In words: {html.escape(summary(changes))}. A result is called better or worse only "
+        f"<p>Compared on {when}. In short: {html.escape(summary(changes))}. A result is called better or worse only "
         f"where the notebook says which way is better.</p>\n{told}{same}</main></div>",
     )
 
@@ -33,7 +33,7 @@ def against_page(changes: list[Change], name: str) -> str:
 def _section(change: Change) -> str:
     fate = f"<p>{html.escape(change.fate)}</p>\n" if change.fate else ""
     tables = "".join(_table(group, rows) for group, rows in change.rows.items() if rows)
-    count = f"<p>{change.same} more {'result is' if change.same == 1 else 'results are'} the same.</p>\n"
+    count = f"<p>{change.same} {'result is' if change.same == 1 else 'results are'} the same.</p>\n"
     return f"<section><h2>{inline_html(change.title)}</h2>\n{fate}{tables}{count if change.same else ''}</section>\n"
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from ntmlib.workbook.records import RunRecord
 
 SAID = {
-    "notebook": "the notebook has changed",
-    "library": "ntmlib has changed",
-    "data": "data has changed",
-    "packages": "Python or an installed package has changed",
+    "notebook": "the notebook had changed",
+    "library": "ntmlib had changed",
+    "data": "data had changed",
+    "packages": "Python or an installed package had changed",
 }
 
 
@@ -73,19 +73,19 @@ def reason_to_run(
         force: run whatever was found.
     """
     if last is None or not (out / last.page).is_file():
-        return "it has no page yet"
+        return "it had no page yet"
     if (out / f"{last.name}.failed.json").exists():
-        return "its last run failed"
+        return "its last run had failed"
     if force:
         return "of --force"
     if not last.made_of or not last.written:
-        return "its page does not say what it was made of"
+        return "its page did not say what it was made of"
     try:
         there = checksums({kind: out / f"{last.name}{kind}" for kind in last.written})
     except OSError:
         there = {}
     if there != last.written:  # a report was killed between two files, or somebody wrote into one
-        return "its page is not the one that its record tells of"
+        return "its page was not the one that its record tells of"
     reasons = [said for name, said in SAID.items() if last.made_of.get(name) != made_of.get(name)]
     for name in dict.fromkeys([*parameters, *last.parameters]):
         before, now = last.parameters.get(name), parameters.get(name)

@@ -175,6 +175,11 @@ class _Renderer(IPythonRenderer):
             return preformatted(f"<code>{code_html(code)}</code>", "code") + "\n"
         return preformatted(f"<code>{html.escape(code)}</code>", "code") + "\n"
 
+    def table_cell(self, text: str, align: str | None = None, head: bool = False) -> str:
+        tag = "th" if head and text.strip() else "td"  # the corner above names of rows is no heading
+        style = f' style="text-align: {align}"' if align else ""
+        return f"<{tag}{style}>{text}</{tag}>\n"
+
     def table(self, text: str) -> str:
         return f'<div class="scroll"><table>{text}</table></div>\n'
 
