@@ -90,13 +90,12 @@ def test_the_panel_of_the_second_notebook_is_played_with(lab, browser):  # noqa:
     run_all(page, seconds=300)
     knobs = re.search(r'"what if\?": (.+)\.', STEPS[1])[1].split(", ")
     assert len(knobs) == 5
-    panel = page.locator(".widget-vbox", has=page.get_by_role("button", name="step again")).last
+    panel = page.locator(".ntm-playground").last
     labels = " ".join(panel.locator("label").all_inner_texts())
     assert [knob for knob in knobs if knob not in labels.replace("look for", "key")] == []
-    panel.scroll_into_view_if_needed()
-    bars = panel.locator(".ntm-playground")
+    bars = panel.locator(".ntmp-panels")
     before = bars.inner_html()
-    drag_to_the_middle(page, panel.locator(".widget-slider", has_text="gate").locator(".noUi-handle"))
+    drag_to_the_middle(page, panel.get_by_role("slider", name="gate"))
     drawn = "([bars, before]) => bars.innerHTML !== before"
     page.wait_for_function(drawn, arg=[bars.element_handle(), before])
     panel.get_by_role("button", name="step again").click()
