@@ -137,6 +137,7 @@ function mountPlayer(el, data, hooks = {}) {
   const paintAll = []; // run when sizes or slots shown change, and once at the beginning
   const paintPair = []; // run when the pair of heads changes, and with all of the above
   const paintStep = []; // run at every step
+  const timedBoxes = []; // pictures with a time cursor
   const [numColumns, numRows] = [Math.ceil(steps / stepsPooled), Math.ceil(slots / slotsPooled)];
   let step = Math.min(Math.max(hooks.step || 0, 0), steps - 1);
   let now = {}; // the arrays that belong to the step drawn
@@ -171,6 +172,7 @@ function mountPlayer(el, data, hooks = {}) {
     const spoken = silent ? { "aria-hidden": "true" } : { role: "img", "aria-label": label };
     const box = make(`div.${name}${timed ? ".timed" : ""}`, spoken, canvas);
     const [left, below] = [make("div.left", { "aria-hidden": "true" }), make("div.below", { "aria-hidden": "true" })];
+    if (timed) timedBoxes.push(box);
     if (height) box.style.height = `${height}px`;
     changes.push(() => { if (sizes.get(canvas)[0]) paintMap(canvas, array(), tableOf(array()), rows(), columns, indexAt, alphaAt); });
     paintAll.push(() => {
@@ -285,10 +287,10 @@ function mountPlayer(el, data, hooks = {}) {
     const follow = () => { strip.scrollLeft = (step + 0.5) * columnWidth - stripWidth / 2; };
     paintAll.push(() => { [columnWidth, stripWidth] = [columns[0].offsetWidth, strip.clientWidth]; });
     paintStep.push(() => {
+      follow(); // first: once texts have changed, it would make the browser lay out the page
       if (marked) marked.classList.remove("ntm-current");
       marked = columns[step];
       marked.classList.add("ntm-current");
-      follow();
       const before = shown.slice(Math.max(0, step - 24), step).map((symbol) => names[symbol]).join("");
       reads.replaceChildren("reads ", make("span", {}, before), make("b", {}, names[shown[step]]), " and expects");
       rows.forEach((row, rank) => {
@@ -473,7 +475,7 @@ function mountPlayer(el, data, hooks = {}) {
 
   function repaint() {
     frame = 0;
-    el.style.setProperty("--ntm-step", step);
+    for (const box of timedBoxes) box.style.setProperty("--ntm-step", step);
     if (!store.whole) return;
     const found = store.at(step);
     if (!found) {
@@ -481,8 +483,6 @@ function mountPlayer(el, data, hooks = {}) {
       return; // until then the picture of the last step stays
     }
     now = found;
-    const style = getComputedStyle(el);
-    for (const name in colours) colours[name] = style.getPropertyValue(`--ntm-${name}`).trim();
     for (const paint of paintStep) paint();
     store.ahead(step);
     if (heads) {
@@ -502,6 +502,8 @@ function mountPlayer(el, data, hooks = {}) {
 
   function repaintAll() {
     for (const canvas of el.querySelectorAll("canvas")) measure(canvas);
+    const style = getComputedStyle(el); // at every step it would make the browser style the page each time
+    for (const name in colours) colours[name] = style.getPropertyValue(`--ntm-${name}`).trim();
     if (!store.whole) return;
     for (const paint of paintAll) paint();
     for (const paint of paintPair) paint();
@@ -526,7 +528,6 @@ function mountPlayer(el, data, hooks = {}) {
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", hooks.label || `Step-through. ${data.summary}`);
   el.style.setProperty("--ntm-steps", steps);
-  el.style.setProperty("--ntm-step", step);
   const stages = Object.keys(KINDS).map((kind) => make("div.stages", {}, ...(heads ? STAGES.map((stage) => stagePanel(kind, stage)) : [])));
   el.replaceChildren(...(controls || zoom ? [bar] : []), make("div.top", {}, tapes, heads ? memoryPanel() : cellPanels()),
     ...(heads > 1 ? [pairs] : []), ...(heads ? [make("div.heads", {}, ...stages)] : []), legend, tip);
@@ -535,7 +536,11 @@ function mountPlayer(el, data, hooks = {}) {
     repaintAll();
   });
   store.open(step).then(() => observer.observe(el), fail); // observing reports the size at once
-  const destroy = () => { observer.disconnect(); cancelAnimationFrame(frame); if (controls) controls.destroy(); };
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", repaintAll);
+  const theme = new MutationObserver(repaintAll); // JupyterLab's
+  theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  const destroy = () => { observer.disconnect(); theme.disconnect(); dark.removeEventListener("change", repaintAll); cancelAnimationFrame(frame); if (controls) controls.destroy(); };
   const follow = (wanted) => (controls ? controls.setStep(wanted) : setStep(wanted));
   return { setStep: follow, showAllSlots, repaint: repaintAll, destroy, get step() { return step; } };
 }
