@@ -48,11 +48,11 @@ def plot_architecture(config: MachineConfig) -> Picture:
     _arrow(axes, (8.2, 1.9), (6.5, 1.9), "② read")
     _arrow(axes, (4.4, 1.5), (2.9, 0.9), "$r_t$", at=(0.05, -0.38))
     _arrow(axes, (4.4, 1.9), (2.3, 3.3), "$r_{t-1}$", dashed=True, at=(-0.3, -0.32))
-    _arrow(axes, (8.7, 5.6), (9.2, 5.6), r"$\mathbf{M}_{t-1}$", dashed=True, curve=-1.4, at=(0, 0.42))
-    _arrow(axes, (5.05, 5.6), (5.85, 5.6), "$w_{t-1}$", dashed=True, curve=-0.8, at=(0, 0.38))
-    _arrow(axes, (5.05, 1.3), (5.85, 1.3), "$w_{t-1}$", dashed=True, curve=0.8, at=(0, -0.72))
+    _arrow(axes, (8.7, 5.6), (9.2, 5.6), r"$\mathbf{M}_{t-1}$", dashed=True, curve=-1.4, at=(0.0, 0.42))
+    _arrow(axes, (5.05, 5.6), (5.85, 5.6), "$w_{t-1}$", dashed=True, curve=-0.8, at=(0.0, 0.38))
+    _arrow(axes, (5.05, 1.3), (5.85, 1.3), "$w_{t-1}$", dashed=True, curve=0.8, at=(0.0, -0.72))
     if config.controller == "lstm":
-        _arrow(axes, (1.1, 4.6), (1.9, 4.6), "hidden state", dashed=True, curve=-0.8, at=(0, 0.38))
+        _arrow(axes, (1.1, 4.6), (1.9, 4.6), "hidden state", dashed=True, curve=-0.8, at=(0.0, 0.38))
     return figure
 
 

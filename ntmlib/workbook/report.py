@@ -200,7 +200,8 @@ def _run(
                 put_in_place(work / RECORD, out / f"{name}.json")
                 records.append(kept)
                 screen.kept(kept)
-        _write_index(work, out)
+        if records:
+            _write_index(work, out)
         tasks = [Task(path, values[name], work / name) for name, path in selected.items() if why[name]]
         commit = current_commit(folder)
         run_notebooks(tasks, jobs=jobs, timeout=timeout, commit=commit, finished=finished, watch=screen.watch)
