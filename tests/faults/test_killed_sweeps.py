@@ -42,14 +42,14 @@ Command = Callable[..., tuple[str, ...]]
 
 @pytest.fixture(scope="module")
 def asking(tmp_path_factory) -> Iterator[Command]:
-    """Return the command that has a process forked: see `sweep_zygote.py` for jobs."""
+    """Return what Python is to be started with to have a process forked: see `sweep_zygote.py` for jobs."""
     address = str(tmp_path_factory.mktemp("zygote") / "socket")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, HERE / "sweep_zygote.py", address], **pipes) as zygote:
         assert zygote.stdout.readline() == b"ready\n"
 
         def command(**job: Any) -> tuple[str, ...]:
-            return (sys.executable, "-I", "-S", str(HERE / "stand_for.py"), address, json.dumps(job))
+            return ("-I", "-S", str(HERE / "stand_for.py"), address, json.dumps(job))
 
         yield command
         zygote.stdin.close()
@@ -123,7 +123,8 @@ def test_a_sweep_killed_ten_times_goes_on_with_what_is_unfinished(tiny, asking, 
     ends = []
     for number in range(DRIVER_KILLS + 1):
         after = {"after": 4 * number % 15} if number < DRIVER_KILLS else {}  # 140 of 180 updates, at most
-        command = [*asking(role="driver", workers=workers, **after), "sweep", str(file), "--out", "out", "--jobs", "2"]
+        driver = asking(role="driver", workers=workers, **after)
+        command = [sys.executable, *driver, "sweep", str(file), "--out", "out", "--jobs", "2"]
         ends.append(subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False).returncode)
     assert ends == [-9] * DRIVER_KILLS + [0]
     outcomes = [read_outcome(cell, tmp_path / "out") for cell in sweep.cells]
