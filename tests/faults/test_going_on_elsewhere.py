@@ -29,6 +29,11 @@ OTHER = {
     "train_slots": {"train_slots": 7},
     "spare_slots": {"train_slots": None, "spare_slots": (3,)},
     "curriculum_start": {"curriculum_start": 2},
+    "lessons": {
+        "lessons": [{"updates": 2, "task_options": {"max_length": 2}}],
+        "curriculum_start": None,
+        "solved_threshold": None,
+    },
     "stall_updates": {"stall_updates": 50},
     "max_restarts": {"max_restarts": 1, "stall_updates": 50},
     "evaluate_every": {"evaluate_every": 6},
