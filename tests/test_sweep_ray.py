@@ -182,7 +182,7 @@ def test_a_folder_in_use_is_tried_again_for_a_while(tmp_path, stand_in, monkeypa
     monkeypatch.setattr(errand, "SECONDS_BETWEEN_TRIES", 0.01)
     stand_in("sys.exit(0 if life == 3 else 2)")
     assert run_errand(tmp_path)[0] == cells.REFUSED
-    assert run_errand(tmp_path, patience=60)[0] == 0
+    assert run_errand(tmp_path, patience=60.0)[0] == 0
     assert len(lives(tmp_path, 1)) == 3
 
 
