@@ -135,14 +135,16 @@ def test_pictures_of_a_long_trace_keep_the_largest_weight_of_each_cell(monkeypat
     assert shown[3, 0, 1] == pytest.approx(exact[9:, 0, 2:4].max(), abs=0.5 / 255 + 1e-7)
 
 
-def test_of_a_trace_too_large_to_send_every_few_steps_are_kept():
-    trace = random_trace(steps=12)
-    size = sum(map(len, player_data(trace, 0).chunks))
-    data = player_data(trace, 0, most_bytes=size // 3 + 1)
-    assert data.every == 3
+@pytest.mark.parametrize("share", [2, 5])
+def test_of_a_trace_too_large_to_send_every_few_steps_are_kept(share):
+    trace = random_trace(steps=120)
+    most = player_data(trace, 0).num_bytes // share
+    data = player_data(trace, 0, most_bytes=most)
+    assert data.every > 1
+    assert data.num_bytes <= most or len(data.whole_bytes) > most // 2
     kept = unpack_whole_chunks(data, "read.sharpened")
-    np.testing.assert_allclose(kept, trace.read.weighting[0, ::3], atol=0.5 / 255 + 1e-7)
-    assert unpack(data, "outputs").shape[0] == 12  # what goes in and comes out is there for every step
+    np.testing.assert_allclose(kept, trace.read.weighting[0, :: data.every], atol=0.5 / 255 + 1e-7)
+    assert unpack(data, "outputs").shape[0] == 120  # what goes in and comes out is there for every step
 
 
 @pytest.mark.parametrize("name", ["key_strength", "interpolation_gate", "shift_weighting", "sharpening"])

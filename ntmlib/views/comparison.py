@@ -59,7 +59,7 @@ class Comparison(Shown):
 
     def page_json(self) -> str:
         """What a page draws: of long traces less than what a live view does."""
-        fits = all(sum(map(len, data.chunks)) <= PAGE_BYTES // 2 for data in self.data)
+        fits = sum(data.num_bytes for data in self.data) <= PAGE_BYTES
         sides = self.data if fits else self._pack(PAGE_BYTES // 2)
         labels = json.dumps(list(self.labels)).replace("<", "\\u003c")
         return f'{{"labels":{labels},"players":[{",".join(data.to_json() for data in sides)}]}}'

@@ -18,8 +18,8 @@ from ntmlib.views.packing import ByteArray, largest, pack
 from ntmlib.views.states import StateTrace
 from ntmlib.views.symbols import SymbolData, score_symbols, symbol_data
 
-LIVE_BYTES = 12_000_000  # packed details of more than this keep every second step, or every third ...
-PAGE_BYTES = 900_000  # the same in a page, which stays below 2 MB with its script, its picture and base64
+LIVE_BYTES = 12_000_000  # a packed trace larger than this keeps details of every second step, or every third ...
+PAGE_BYTES = 750_000  # the same in a page, which stays below 2 MB with its script, its picture and base64
 CHUNK_BYTES = 2_000_000  # unpacked; some milliseconds in a browser
 COLUMNS, ROWS = 400, 200  # a picture of all steps needs no more than this
 USED_WEIGHT = 0.1  # a slot counts as used when some head ever gives it this much weight
@@ -98,7 +98,7 @@ def player_data(
         trace, example, input_names, output_names, targets, mask, symbols: see ``step_through``.
         window: first slot and number of slots to look at; by default what the heads used.
         limit: what the strongest colour of the memory stands for; by default the largest value.
-        most_bytes: of packed details; where there are more, some steps have none.
+        most_bytes: of the packed trace; where there are more, some steps have no details.
 
     Raises:
         ValueError: an argument does not fit the trace; the message says which and how.
@@ -119,14 +119,14 @@ def player_data(
 
     steps, (_, _, slots, width), heads = len(inputs), trace.memory.shape, trace.add.shape[2]
     chunk_frames = max(8, CHUNK_BYTES // sum(array.frames.shape[1] for array in detail.values()))
-    every, pooled = 1, (1, 1)
-    chunks = _chunks(detail, chunk_frames)
-    if (size := sum(map(len, chunks))) > most_bytes:
-        every = -(-size // most_bytes)
-        chunks = _chunks({name: array.every(every) for name, array in detail.items()}, chunk_frames)
-    if len(chunks) > 1 or every > 1:
+    every, pooled, chunks = 1, (1, 1), _chunks(detail, chunk_frames)
+    if len(chunks) > 1 or sum(map(len, chunks)) > most_bytes:
         pooled = (-(-steps // COLUMNS), -(-window[1] // ROWS))
         whole |= {name: detail[name].pooled(*pooled) for name in MAPS}
+    room = max(most_bytes - len(pack(list(whole.values()))), most_bytes // 4)
+    while (size := sum(map(len, chunks))) > room and every < steps:
+        every = max(every + 1, every * size // room)
+        chunks = _chunks({name: array.every(every) for name, array in detail.items()}, chunk_frames)
     result = score(trace, example, targets, mask) if read_symbols is None else score_symbols(read_symbols)
     return PlayerData(
         steps=steps,

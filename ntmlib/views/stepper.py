@@ -196,7 +196,7 @@ class Stepper(Shown):
 
     def page_json(self) -> str:
         """What a page draws: of a long trace less than what a live view does."""
-        fits = sum(map(len, self.data.chunks)) <= PAGE_BYTES
+        fits = self.data.num_bytes <= PAGE_BYTES
         return (self.data if fits else self._pack(PAGE_BYTES)).to_json()
 
 
