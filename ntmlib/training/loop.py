@@ -27,10 +27,8 @@ from ntmlib.training.stored_state import check_state
 from ntmlib.training.texts import evaluate_text
 
 SECONDS_BETWEEN_LOOKS = 0.5
-EXAMPLE_LENGTH, EXAMPLE_STEPS = (
-    10,
-    40,
-)  # of the sequence that is watched while a machine learns, where the task allows it
+# Of the sequence that is watched while a machine learns, where the task allows it.
+EXAMPLE_LENGTH, EXAMPLE_STEPS = 10, 40
 LARGEST_SQUARED = math.sqrt(torch.finfo(torch.float32).max)  # 1.8e19: the square of anything above is infinite
 
 # what a run cannot go on without
