@@ -120,6 +120,12 @@ function counted(count, name) {
   return `${count} ${name}${count === 1 ? "" : "s"}`;
 }
 
+/** 2nd, 3rd, 11th, 21st. */
+function ordinal(number) {
+  const ending = Math.floor((number % 100) / 10) === 1 ? "th" : { 1: "st", 2: "nd", 3: "rd" }[number % 10] || "th";
+  return `${number}${ending}`;
+}
+
 /** Show a number of steps or slots that one cell stands for. */
 function range(name, first, count, end) {
   const last = Math.min(first + count, end) - 1;
@@ -138,6 +144,7 @@ function mountPlayer(el, data, hooks = {}) {
   const paintPair = []; // run when the pair of heads changes, and with all of the above
   const paintStep = []; // run at every step
   const timedBoxes = []; // pictures with a time cursor
+  let scrollText = () => {}; // makes the browser lay out the page, so it comes last
   const [numColumns, numRows] = [Math.ceil(steps / stepsPooled), Math.ceil(slots / slotsPooled)];
   let step = Math.min(Math.max(hooks.step || 0, 0), steps - 1);
   let now = {}; // the arrays that belong to the step drawn
@@ -284,10 +291,9 @@ function mountPlayer(el, data, hooks = {}) {
     });
     let marked = null;
     let columnWidth = 0, stripWidth = 0; // asking at every step would make the browser lay out the page each time
-    const follow = () => { strip.scrollLeft = (step + 0.5) * columnWidth - stripWidth / 2; };
+    scrollText = () => { strip.scrollLeft = (step + 0.5) * columnWidth - stripWidth / 2; };
     paintAll.push(() => { [columnWidth, stripWidth] = [columns[0].offsetWidth, strip.clientWidth]; });
     paintStep.push(() => {
-      follow(); // first: once texts have changed, it would make the browser lay out the page
       if (marked) marked.classList.remove("ntm-current");
       marked = columns[step];
       marked.classList.add("ntm-current");
@@ -322,7 +328,7 @@ function mountPlayer(el, data, hooks = {}) {
     const title = make("div.title");
     paintStep.push(() => {
       const shown = Math.floor(step / data.every) * data.every;
-      title.textContent = `memory after step ${shown}${shown === step ? "" : ` (kept: every ${data.every}th)`}`;
+      title.textContent = `memory after step ${shown}${shown === step ? "" : ` (kept: every ${ordinal(data.every)})`}`;
     });
     const flow = (text, kind) => make(`span.flow.${kind}`, {}, text);
     return make("div.memory", {}, title,
@@ -466,7 +472,7 @@ function mountPlayer(el, data, hooks = {}) {
   if (stepsPooled > 1 || slotsPooled > 1) scales.push(make("span", {},
     `A long trace: a cell of the pictures over time shows the strongest of ${counted(stepsPooled, "step")} and ${counted(slotsPooled, heads ? "slot" : "unit")}.`));
   if (data.every > 1) scales.push(make("span", {},
-    `Memory, bars, keys and numbers: every ${data.every}th step is kept in this page. Shown live in a notebook, every step is.`));
+    `Memory, bars, keys and numbers: every ${ordinal(data.every)} step is kept in this page. Shown live in a notebook, every step is.`));
   const help = make("details.help", {}, make("summary", {}, heads ? "Keys and stages" : "Keys"), make("p", {}, KEYS),
     ...(heads ? [make("ul", {}, ...STAGES.map(([, heading, meaning]) => make("li", {}, make("b", {}, heading), `: ${meaning}`)))] : []));
   const legend = make("div.legend", {}, ...scales, ...(hooks.compact ? [] : [help]));
@@ -494,6 +500,7 @@ function mountPlayer(el, data, hooks = {}) {
     }
     if (controls) controls.say(words);
     if (hooks.onDraw) hooks.onDraw(words);
+    scrollText();
   }
 
   function repaintSoon() {

@@ -21,16 +21,18 @@ from ntmlib.views.colours import READ_COLOUR, SIGNED_COLOURS, colour_table
 from ntmlib.views.figures import Picture
 
 PANEL_SCRIPT = files("ntmlib.views").joinpath("playground.js").read_text(encoding="utf-8")
+TELLING_SCRIPT = files("ntmlib.views").joinpath("telling.js").read_text(encoding="utf-8")
 PANEL_STYLE = files("ntmlib.views").joinpath("playground.css").read_text(encoding="utf-8")
 WIDGET_MODULE = """
 export default {
   render({ model, el }) {
+    const tell = makeTeller(model);
     const [knobs, previous] = [model.get("knobs"), model.get("previous")];
     const panel = mountPlayground(el, { ...model.get("data"), knobs, previous }, {
       onChange: ({ knobs, previous }) => {
         model.set("knobs", knobs);
         model.set("previous", previous);
-        model.save_changes();
+        tell();
       },
     });
     const follow = () => panel.set(model.get("knobs"));
@@ -220,7 +222,7 @@ class Playground:
 class Panel(anywidget.AnyWidget):
     """The panel as a live widget: it computes and draws in the browser, and tells the kernel where the knobs stand."""
 
-    _esm = PANEL_SCRIPT + WIDGET_MODULE
+    _esm = TELLING_SCRIPT + PANEL_SCRIPT + WIDGET_MODULE
     _css = PANEL_STYLE
     data = traitlets.Dict().tag(sync=True)
     knobs = traitlets.Dict().tag(sync=True)

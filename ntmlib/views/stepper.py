@@ -23,15 +23,17 @@ from ntmlib.views.states import StateTrace
 
 SCRIPTS = ("unpack.js", "controls.js", "player.js", "compare.js")
 PLAYER_SCRIPT = "\n".join(files("ntmlib.views").joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
+TELLING_SCRIPT = files("ntmlib.views").joinpath("telling.js").read_text(encoding="utf-8")
 PLAYER_STYLE = files("ntmlib.views").joinpath("player.css").read_text(encoding="utf-8")
 
 WIDGET_MODULE = """
 export default {
   render({ model, el }) {
     const data = model.get("data");
+    const tell = makeTeller(model);
     const player = (data.players ? mountCompare : mountPlayer)(el, data, {
       step: model.get("step"),
-      onStep: (step) => { model.set("step", step); model.save_changes(); },
+      onStep: (step) => { model.set("step", step); tell(); },
     });
     const follow = () => player.setStep(model.get("step"));
     model.on("change:step", follow);
@@ -69,7 +71,7 @@ class Player(anywidget.AnyWidget):
     screen reader could say.
     """
 
-    _esm = PLAYER_SCRIPT + WIDGET_MODULE
+    _esm = TELLING_SCRIPT + PLAYER_SCRIPT + WIDGET_MODULE
     _css = PLAYER_STYLE
     data = traitlets.Dict().tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)

@@ -48,8 +48,10 @@ from ntmlib.training.presets.quick import (
 )
 from ntmlib.training.presets.text import (
     text_feedback_quick,
+    text_huge,
     text_induction_quick,
     text_large,
+    text_lstm_huge,
     text_lstm_large,
     text_lstm_quick,
     text_lstm_quotes,
@@ -115,6 +117,8 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "feedback-quick": text_feedback_quick,
         "large": text_large,
         "lstm-large": text_lstm_large,
+        "huge": text_huge,
+        "lstm-huge": text_lstm_huge,
         "quotes": text_quotes,
         "lstm-quotes": text_lstm_quotes,
     },

@@ -80,6 +80,21 @@ def text_lstm_large(seed: int = 0) -> TrainConfig:
     return text_large(seed).replace(model="lstm", model_options=sizes)
 
 
+def text_huge(seed: int = 0) -> TrainConfig:
+    """Read ten million characters with 384 units and half of them dropped out: about twenty minutes."""
+    config = text_large(seed)
+    sizes = {"hidden": 384, "output_hidden": 256, "embedding": 48}
+    return config.replace(
+        model_options={**config.model_options, **sizes}, max_updates=5000, learning_rate=5e-3, dropout=0.5
+    )
+
+
+def text_lstm_huge(seed: int = 0) -> TrainConfig:
+    """Read the same characters with an LSTM that has as many parameters."""
+    sizes = {"hidden": 395, "num_layers": 1, "output_hidden": 256, "embedding": 48}
+    return text_huge(seed).replace(model="lstm", model_options=sizes)
+
+
 def text_quotes(seed: int = 0) -> TrainConfig:
     """Read the plays with passages quoted again, short ones at first; ``text_induction_quick`` with more slots.
 
