@@ -322,6 +322,8 @@ def report(arguments: list[str]) -> int:
         out: Path = Path("reports"),
         force: bool = False,
         against: Path | None = None,
+        engine: Literal["local", "ray"] = "local",
+        address: str | None = None,
     ) -> dict[str, Any]:
         """Run the notebooks and write their pages; a notebook of which nothing has changed is kept as it is.
 
@@ -333,6 +335,8 @@ def report(arguments: list[str]) -> int:
             out: folder of the pages.
             force: run notebooks too of which nothing has changed.
             against: folder of an earlier report; prints what differs, and writes it as against.html.
+            engine: local for processes of this computer, ray for tasks on a cluster whose nodes see the same folders.
+            address: HOST:PORT of the cluster's head, or auto; without, ray runs on this computer only.
         """
         return locals()
 

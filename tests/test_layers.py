@@ -24,7 +24,7 @@ MAY_SEE = {
     "cluster": set(),
     "sweeps": {"training", "tasks", "cluster"},
     "views": {"ntm", "machine"},
-    "workbook": set(),
+    "workbook": {"cluster"},
     "cli": EVERYTHING,
     "__main__": {"cli"},
     "__init__": EVERYTHING,

@@ -97,6 +97,9 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
         ({"timeout": float("nan")}, "timeout must be a number of seconds above 0; got nan"),
         ({"preset": "papr"}, "preset must be one of quick, paper; got 'papr'"),
         ({"names": ["02"]}, "no notebook is called '02'"),
+        ({"engine": "dask"}, "engine must be local or ray; got 'dask'"),
+        ({"address": "head:6379"}, "address is for --engine ray; got 'head:6379' for local"),
+        ({"engine": "ray", "address": "head"}, "address must be HOST:PORT of the cluster's head, or auto; got 'head'"),
     ],
 )
 def test_a_bad_option_is_refused_and_nothing_is_made(tmp_path, capsys, options, message):

@@ -151,10 +151,11 @@ class Connection:
         message: bytes,
         log: str,
         *,
-        busy: int,
-        patience: float,
         cpus: float,
         gpus: float,
+        busy: int | None = None,
+        patience: float = 0.0,
+        stop_by_closing: bool = False,
     ) -> "Submitted":
         """Hand over one process, see ``errand.run``; it starts when the cluster has room for it.
 
@@ -162,14 +163,15 @@ class Connection:
             arguments: see ``errand.start``.
             message: see ``errand.start``.
             log: see ``errand.start``.
-            busy: see ``errand.run``.
-            patience: see ``errand.run``.
             cpus: cores that Ray sets aside, at most 1 or whole.
             gpus: GPUs that Ray sets aside, at most 1 or whole.
+            busy: see ``errand.run``.
+            patience: see ``errand.run``.
+            stop_by_closing: see ``errand.run``.
         """
         # Ray itself tries nothing again: who asked for the process counts, and knows what a failure is.
         task = self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(errand.run)
-        return Submitted(self._ray, task.remote(tuple(arguments), message, log, busy, patience))
+        return Submitted(self._ray, task.remote(tuple(arguments), message, log, busy, patience, stop_by_closing))
 
 
 class Submitted:

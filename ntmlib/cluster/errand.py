@@ -54,17 +54,25 @@ def close(process: subprocess.Popen[bytes]) -> None:
             process.stdin.close()
 
 
-def run(arguments: Sequence[str], message: bytes, log: str, busy: int, patience: float) -> tuple[int, str]:
+def run(
+    arguments: Sequence[str],
+    message: bytes,
+    log: str,
+    busy: int | None = None,
+    patience: float = 0.0,
+    stop_by_closing: bool = False,
+) -> tuple[int, str]:
     """Run a process to its end: this is the task that a cluster carries out, in the main thread of one of its workers.
 
-    Cancelling the task asks the process to stop (SIGINT). Killing the worker ends it, because its input closes.
+    Cancelling the task asks the process to stop. Killing the worker ends it, because its input closes.
 
     Args:
         arguments: see ``start``.
         message: see ``start``.
         log: see ``start``.
-        busy: status with which the process says that another one holds its folder.
+        busy: status with which the process says that another one holds its folder; None where it has no such.
         patience: seconds in which a busy folder is tried again: a node that was given up may need time to end its own.
+        stop_by_closing: a process that was asked to stop finds its input closed; otherwise it gets SIGINT.
 
     Returns:
         The status of the process, negative for a signal, ``NO_FOLDER`` where the log could not be made; and the
@@ -78,7 +86,7 @@ def run(arguments: Sequence[str], message: bytes, log: str, busy: int, patience:
                 process = start(arguments, message, log)
             except OSError:
                 return NO_FOLDER, host
-            code = _end_of(process, asked)
+            code = _end_of(process, asked, stop_by_closing)
             if code != busy or asked or time.monotonic() > deadline:
                 return code, host
             time.sleep(SECONDS_BETWEEN_TRIES)
@@ -95,7 +103,7 @@ def environment() -> dict[str, str]:
     return mine
 
 
-def _end_of(process: subprocess.Popen[bytes], asked: list[int]) -> int:
+def _end_of(process: subprocess.Popen[bytes], asked: list[int], stop_by_closing: bool) -> int:
     """Wait for a process, and pass on a request to stop."""
     passed_on = False
     try:
@@ -104,7 +112,10 @@ def _end_of(process: subprocess.Popen[bytes], asked: list[int]) -> int:
                 return process.wait(SECONDS_BETWEEN_LOOKS)
             except subprocess.TimeoutExpired:
                 if asked and not passed_on:
-                    process.send_signal(signal.SIGINT)
+                    if stop_by_closing:
+                        close(process)
+                    else:
+                        process.send_signal(signal.SIGINT)
                     passed_on = True
     finally:
         close(process)

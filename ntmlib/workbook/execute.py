@@ -1,12 +1,9 @@
 """Run notebooks side by side, each in an operating-system process of its own, and let none outlive this one."""
 
 import contextlib
-import json
-import os
+import dataclasses
 import queue
-import subprocess
-import sys
-import threading
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -14,18 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ntmlib.cluster.connection import Ending
 from ntmlib.workbook.parameters import Value
+from ntmlib.workbook.places import LOG, Place
 from ntmlib.workbook.records import RunRecord, installed_versions, now
-from ntmlib.workbook.worker import NOTEBOOK, PAGE, RECORD, kill_group
+from ntmlib.workbook.worker import NOTEBOOK, PAGE, RECORD
+
+MOST_LOSSES = 3  # of one notebook, with the computers it ran on
 
 
 @dataclass(frozen=True)
 class Task:
-    """One notebook to run with these values injected, in this (new, private) folder."""
+    """One notebook to run with these values injected, in this (new, private) folder; lost so many times so far."""
 
     notebook: Path
     values: dict[str, Value]
     folder: Path
+    losses: int = 0
 
     @property
     def name(self) -> str:
@@ -41,12 +43,12 @@ class Job:
         of: how many code cells there are.
     """
 
-    def __init__(self, task: Task, *, timeout: float | None, commit: str, news: "queue.Queue[tuple[Job, Any]]"):
+    def __init__(
+        self, task: Task, place: Place, *, timeout: float | None, commit: str, news: "queue.Queue[tuple[Job, Any]]"
+    ):
         self.task, self.cell, self.of, self._commit = task, 0, 0, commit
         self.started, self.started_at = time.monotonic(), now()
-        self._kernel: int | None = None
         self._reason = ""
-        self._news = news
         task.folder.mkdir(parents=True)
         message = {
             "notebook": str(task.notebook),
@@ -55,73 +57,43 @@ class Job:
             "timeout": timeout,
             "commit": commit,
         }
-        with open(task.folder / "log.txt", "wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ntmlib.workbook.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=task.notebook.parent,
-                env=environment(task.folder),
-                start_new_session=True,  # Ctrl-C reaches only us; we end the others
-            )
-        # Standard input stays open: its end tells the worker that we are gone.
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._running = place.start(message, lambda event: news.put((self, event)))
 
     @property
     def seconds(self) -> float:
         """How long it has been running."""
         return time.monotonic() - self.started
 
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._news.put((self, json.loads(line)))
-        self._news.put((self, None))
-
     def hear(self, event: dict[str, Any]) -> None:
         """Take note of what the worker says."""
-        self._kernel = event.get("kernel", self._kernel)
         self.cell, self.of = event.get("cell", self.cell), event.get("of", self.of)
         self._reason = event.get("reason", self._reason)
 
     def stop(self) -> None:
         """End kernel and worker at once. What they were writing is in the temporary folder only."""
-        kill_group(self._kernel)
-        if self._process.poll() is None:
-            kill_group(self._process.pid)
-        self._process.wait()
-        self._close()
+        self._running.stop()
 
-    def _close(self) -> None:
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+    def finish(self) -> RunRecord | None:
+        """Called once the worker has said its last: read the record, or write one for a worker that died.
 
-    def finish(self) -> RunRecord:
-        """Called once the worker has closed its output: read the record, or write one for a worker that died."""
-        try:
-            code = self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            code = 0
-        self.stop()
+        None where the worker was lost with its computer, and is to be tried elsewhere.
+        """
+        ending = self._running.wait()
         with contextlib.suppress(OSError, ValueError):
             return RunRecord.from_json((self.task.folder / RECORD).read_text(encoding="utf-8"))
-        return self._obituary(code)
+        if ending.lost and self.task.losses < MOST_LOSSES:
+            return None
+        return self._obituary(ending)
 
-    def _obituary(self, code: int) -> RunRecord:
+    def _obituary(self, ending: Ending) -> RunRecord:
         import nbformat
 
         from ntmlib.workbook import export
         from ntmlib.workbook.worker import clean
 
-        last = (self.task.folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        last: list[str] = []
+        with contextlib.suppress(OSError):  # a task that never began has no log
+            last = (self.task.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         why = self._reason or (last[-1] if last else "")
         notebook = nbformat.read(self.task.notebook, as_version=4)
         with contextlib.suppress(OSError, ValueError):
@@ -136,7 +108,7 @@ class Job:
             commit=self._commit,
             versions=installed_versions(),
             failed_cell=self.cell,
-            error=f"the process that ran the notebook {how}" + (f": {why}" if why else ""),
+            error=f"the process that ran the notebook {_how(ending)}" + (f": {why}" if why else ""),
             **export.read_story(notebook),
         )
         nbformat.write(notebook, self.task.folder / NOTEBOOK)
@@ -145,25 +117,16 @@ class Job:
         return record
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """The environment of a worker and its kernel: the same for everybody, one thread each, this copy of ntmlib."""
-    mine = dict(os.environ)
-    package_home = Path(__file__).resolve().parents[2]
-    if package_home.name != "site-packages":  # a checkout: let the worker find the code that is running now
-        mine["PYTHONPATH"] = os.pathsep.join(filter(None, [str(package_home), mine.get("PYTHONPATH", "")]))
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        mine[name] = "1"  # cores are used across notebooks, and results do not depend on their number
-    mine["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-    mine["IPYTHONDIR"] = str(folder / "ipython")  # no start-up files, profiles or history of the user
-    mine["PYTHONUNBUFFERED"] = "1"
-    mine.pop("PYTHONSTARTUP", None)
-    mine.pop("PYTHONWARNINGS", None)
-    return mine
+def _how(ending: Ending) -> str:
+    if ending.reason or ending.code is None:
+        return f"failed: {ending.reason}"
+    return f"was killed by signal {-ending.code}" if ending.code < 0 else f"ended with status {ending.code}"
 
 
 def run_notebooks(
     tasks: Iterable[Task],
     *,
+    place: Place,
     jobs: int,
     timeout: float | None,
     commit: str,
@@ -173,6 +136,7 @@ def run_notebooks(
     """Run all tasks, at most ``jobs`` at a time; whatever interrupts this ends every kernel on the way out.
 
     Args:
+        place: where their processes run; entered already.
         timeout: seconds that one cell may take, or None for any.
         commit: goes into the records.
         finished: called once per task, with its record, while its folder still exists.
@@ -183,7 +147,7 @@ def run_notebooks(
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                running.append(Job(waiting.popleft(), timeout=timeout, commit=commit, news=news))
+                running.append(Job(waiting.popleft(), place, timeout=timeout, commit=commit, news=news))
             with contextlib.suppress(queue.Empty):
                 job, event = news.get(timeout=1)
                 if event is not None:
@@ -191,7 +155,11 @@ def run_notebooks(
                 else:
                     record = job.finish()
                     running.remove(job)
-                    finished(job.task, record)
+                    if record is None:
+                        shutil.rmtree(job.task.folder)
+                        waiting.appendleft(dataclasses.replace(job.task, losses=job.task.losses + 1))
+                    else:
+                        finished(job.task, record)
             watch(running)
     finally:
         for job in running:

@@ -1,5 +1,6 @@
 """``ntm report``: check, run, print and index the notebooks."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -17,6 +18,7 @@ from ntmlib.workbook import against as comparison
 from ntmlib.workbook import freshness
 from ntmlib.workbook.execute import Task, run_notebooks
 from ntmlib.workbook.parameters import RefusedError, Value, read_parameters
+from ntmlib.workbook.places import Cluster, Here, Place
 from ntmlib.workbook.records import RunRecord, current_commit, now, put_in_place, read_records
 from ntmlib.workbook.request import check_settings, find_notebooks, select_notebooks
 from ntmlib.workbook.screen import Screen
@@ -38,6 +40,8 @@ def run_report(
     timeout: float | None = None,
     force: bool = False,
     against: Path | None = None,
+    engine: str = "local",
+    address: str | None = None,
 ) -> int:
     """Execute notebooks and leave one self-contained page for each, and an index of all.
 
@@ -55,6 +59,8 @@ def run_report(
         timeout: seconds that one cell may take; None for any.
         force: run notebooks too of which nothing has changed.
         against: folder of an earlier report to compare this one with; ``out`` itself for what it held before.
+        engine: "local" for processes of this computer, "ray" for tasks on a cluster whose nodes see the same folders.
+        address: of the cluster, for "ray"; one of our own on this computer without.
 
     Returns:
         0 when all is done, 1 when a notebook failed, 2 when the request was refused before anything was touched, 130
@@ -62,6 +68,7 @@ def run_report(
     """
     try:
         selected, values = _plan(names, preset, settings, jobs, out, notebooks, timeout)
+        place = _place(engine, address, jobs)
         earlier = comparison.read_earlier(against) if against is not None else None
         work = _workplace(out.absolute())
     except RefusedError as error:
@@ -73,13 +80,24 @@ def run_report(
     previous = _stop_on_termination()
     try:
         records = _run(
-            selected, values, work, jobs=jobs, out=out.absolute(), timeout=timeout, force=force, screen=screen
+            selected,
+            values,
+            work,
+            place=place,
+            jobs=jobs,
+            out=out.absolute(),
+            timeout=timeout,
+            force=force,
+            screen=screen,
         )
         if earlier is not None and against is not None:
             _compare(earlier, against.resolve().name, out.absolute(), screen)
     except KeyboardInterrupt:
         screen.line("stopped; no page was left half-written")
         return STOPPED
+    except ConnectionError as error:
+        screen.line(f"ntm report: {error}")
+        return FAILED
     except OSError as error:  # disk full, folder gone: what is under a final name is still whole
         screen.line(f"ntm report: {error.strerror}: {error.filename}")
         return FAILED
@@ -127,6 +145,18 @@ def _plan(
     return {name: path.resolve() for name, path in selected.items()}, values
 
 
+def _place(engine: str, address: str | None, jobs: int) -> Place:
+    """Where to run; nothing is started yet."""
+    if engine not in ("local", "ray"):
+        raise RefusedError([f"engine must be local or ray; got {engine!r}"])
+    if engine == "local" and address is not None:
+        raise RefusedError([f"address is for --engine ray; got {address!r} for {engine}"])
+    try:
+        return Cluster(address, cpus=jobs) if engine == "ray" else Here()
+    except ValueError as error:
+        raise RefusedError([str(error)]) from None
+
+
 def problems_of_out(out: Path) -> list[str]:
     """Why a folder cannot be written to, as a list of sentences; empty when it can."""
     there = out.absolute()
@@ -162,6 +192,7 @@ def _run(
     values: dict[str, dict[str, Value]],
     work: Path,
     *,
+    place: Place,
     jobs: int,
     out: Path,
     timeout: float | None,
@@ -204,7 +235,16 @@ def _run(
             _write_index(work, out)
         tasks = [Task(path, values[name], work / name) for name, path in selected.items() if why[name]]
         commit = current_commit(folder)
-        run_notebooks(tasks, jobs=jobs, timeout=timeout, commit=commit, finished=finished, watch=screen.watch)
+        with place if tasks else contextlib.nullcontext():
+            run_notebooks(
+                tasks,
+                place=place,
+                jobs=jobs,
+                timeout=timeout,
+                commit=commit,
+                finished=finished,
+                watch=screen.watch,
+            )
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return records

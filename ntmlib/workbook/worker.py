@@ -1,6 +1,7 @@
 """One notebook in a process of its own: execute it, judge it, print it. Started by `execute`, never by hand.
 
-The task comes as one line of JSON on standard input, events go out as lines of JSON on standard output. Everything is
+The task comes as one line of JSON on standard input, events go out as lines of JSON on standard output, or in the file
+that the task names under ``events``. Everything is
 written into the temporary folder of the run; nothing here knows a final name. When standard input closes, whoever
 started this process is gone, and so the kernel and this process go too.
 """
@@ -226,9 +227,33 @@ def work(task: dict[str, Any], announce: Callable[..., None]) -> RunRecord:
     return final
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a worker and its kernel: the same for everybody, one thread each, this copy of ntmlib."""
+    mine = dict(os.environ)
+    package_home = Path(__file__).resolve().parents[2]
+    if package_home.name != "site-packages":  # a checkout: let the worker find the code that is running now
+        others = [path for path in mine.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(package_home))]
+        mine["PYTHONPATH"] = os.pathsep.join([str(package_home), *others])
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        mine[name] = "1"  # cores are used across notebooks, and results do not depend on their number
+    mine["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    mine["IPYTHONDIR"] = str(folder / "ipython")  # no start-up files, profiles or history of the user
+    mine["PYTHONUNBUFFERED"] = "1"
+    mine.pop("PYTHONSTARTUP", None)
+    mine.pop("PYTHONWARNINGS", None)
+    return mine
+
+
 def main() -> None:
     """Read the task, do it, and follow whoever started this process into the grave."""
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # processes of Ray block it for their children too
+    task = json.loads(sys.stdin.buffer.raw.readline())  # type: ignore[union-attr]
+    given = environment(Path(task["folder"]))  # on a cluster nobody has seen to it
+    os.environ.clear()
+    os.environ.update(given)
+    out = os.open(task["events"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC) if "events" in task else os.dup(1)
+    events = os.fdopen(out, "w", encoding="utf-8")
     os.dup2(2, 1)  # a stray print of some library must not be taken for an event
     kernel: int | None = None
 
@@ -244,7 +269,6 @@ def main() -> None:
         kill_group(kernel)
         os._exit(1)
 
-    task = json.loads(sys.stdin.buffer.raw.readline())  # type: ignore[union-attr]
     threading.Thread(target=leave_with_the_parent, daemon=True).start()
     try:
         announce(finished=work(task, announce).status)

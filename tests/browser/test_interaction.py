@@ -18,7 +18,7 @@ from ntmlib.baselines import LSTM
 from ntmlib.ntm import NTM, Trace
 from ntmlib.views import Knobs, compare, playground, plot_text_costs, step_through, try_text, write_text
 from ntmlib.views.player import PlayerData, player_data
-from ntmlib.views.stepper import PAGE
+from ntmlib.views.stepper import PAGE, TELLING_SCRIPT
 
 pytestmark = pytest.mark.browser
 PATIENCE = 180_000  # milliseconds; on a machine that is busy training, a page takes long to be drawn
@@ -294,6 +294,24 @@ def test_a_long_trace_is_unpacked_piece_by_piece_and_its_page_says_what_is_left_
     expect(page.locator(".ntm-legend")).to_contain_text("shows the strongest of 3 steps and 1 slot.")
     keep(page, "long-trace")
     context.close()
+
+
+TURNS = """async () => {
+  const told = [], model = { turned: 0, save_changes() { told.push(this.turned); } };
+  const tell = makeTeller(model), begun = performance.now();
+  for (; model.turned < 50; await new Promise((resolve) => setTimeout(resolve, 5))) { model.turned++; tell(); }
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return [told, performance.now() - begun];
+}"""
+
+
+def test_the_kernel_is_told_at_once_then_ten_times_a_second_and_of_the_last_turn(browser):
+    page = browser.new_page()
+    page.add_script_tag(content=TELLING_SCRIPT)
+    told, milliseconds = page.evaluate(TURNS)
+    assert (told[0], told[-1]) == (1, 50)
+    assert 2 <= len(told) <= 2 + milliseconds / 100
+    page.close()
 
 
 def test_a_damaged_page_says_so(browser, tmp_path):

@@ -14,10 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from on_ray import end_all, environment, started, two_nodes
 from sockets import Addresses, beyond_loopback, descendants, listening
 from trials import amount
 
@@ -96,40 +96,6 @@ def checksums(out: Path, sweep: Sweep) -> dict[str, str]:
     return {name: result["weights_sha256"] for name, result in results.items()}
 
 
-def environment(short: Path, **more: str) -> dict[str, str]:
-    """What a user without any settings of Ray has, with a home and a temporary folder that we can look into."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    (short / "home").mkdir()
-    (short / "tmp").mkdir()
-    return {**mine, "HOME": str(short / "home"), "TMPDIR": str(short / "tmp"), **more}
-
-
-@contextmanager
-def started(command: list[str], env: dict[str, str], log: Path, **more) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Python program; whatever happens, it and all it has started are gone afterwards."""
-    with open(log, "wb") as said:
-        process = subprocess.Popen([sys.executable, *command], env=env, stderr=said, **more)
-    family: set[int] = set()
-    try:
-        yield process
-        family = descendants(process.pid)
-    finally:
-        family |= descendants(process.pid)
-        process.terminate()
-        try:
-            process.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-        end_all(family - {process.pid})
-
-
-def end_all(pids: set[int]) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
 def holder(home: Path) -> int | None:
     """Return the process that trains a cell, once it has a checkpoint and until it has a result."""
     if not any((home / "checkpoints").glob("update-*")) or (home / "result.json").exists():
@@ -204,18 +170,8 @@ def test_ray_keeps_to_this_computer_and_loses_nothing_to_killed_workers(file, sw
 
 
 def test_a_node_that_is_lost_takes_no_cell_along(file, sweep, alone, tmp_path, short):
-    token = short / "token"
-    token.touch(mode=0o600)
-    token.write_text("ab" * 32)
-    env = environment(
-        short, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(token), RAY_USAGE_STATS_ENABLED="0",
-        RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", RAY_worker_niceness="0",
-    )  # fmt: skip
-    nodes_command = [str(Path(__file__).with_name("two_nodes.py"))]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     lost: dict[str, int] = {}
-    with started(nodes_command, env, tmp_path / "nodes", **pipes) as nodes:
-        facts = json.loads(nodes.stdout.readline() or pytest.fail((tmp_path / "nodes").read_text()))
+    with two_nodes(short, tmp_path / "nodes") as (nodes, facts, env):
         command = ["-m", "ntmlib", "sweep", str(file), "--engine", "ray", "--address", facts["address"]]
         with started([*command, "--out", str(tmp_path / "out")], env, tmp_path / "log", stdout=-3) as process:
             deadline = time.monotonic() + SECONDS
@@ -235,7 +191,7 @@ def test_a_node_that_is_lost_takes_no_cell_along(file, sweep, alone, tmp_path, s
     assert checksums(tmp_path / "out", sweep) == alone
     for name, pid in lost.items():
         assert f"pid {pid} " not in (tmp_path / "out" / name / ".lock").read_text()
-    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert stat.S_IMODE((short / "token").stat().st_mode) == 0o600
     assert list((short / "home").rglob("*")) == []
 
 
