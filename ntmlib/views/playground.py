@@ -29,11 +29,7 @@ export default {
     const tell = makeTeller(model);
     const [knobs, previous] = [model.get("knobs"), model.get("previous")];
     const panel = mountPlayground(el, { ...model.get("data"), knobs, previous }, {
-      onChange: ({ knobs, previous }) => {
-        model.set("knobs", knobs);
-        model.set("previous", previous);
-        tell();
-      },
+      onChange: tell,
     });
     const follow = () => panel.set(model.get("knobs"));
     model.on("change:knobs", follow);

@@ -33,7 +33,7 @@ export default {
     const tell = makeTeller(model);
     const player = (data.players ? mountCompare : mountPlayer)(el, data, {
       step: model.get("step"),
-      onStep: (step) => { model.set("step", step); tell(); },
+      onStep: (step) => tell({ step }),
     });
     const follow = () => player.setStep(model.get("step"));
     model.on("change:step", follow);
