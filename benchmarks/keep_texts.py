@@ -1,12 +1,12 @@
 """What models cost that were trained on a text that the workbook does not ship, as a table that is kept without it.
 
     ntm data fetch tinyshakespeare
-    for name in text-tiny-large text-tiny-lstm-large; do
+    for name in text-tiny-large text-tiny-lstm-large text-tiny-huge text-tiny-lstm-huge; do
       ntm sweep "data/sweeps/fetched/$name.toml" --keep "runs/kept/$name"
     done
     .venv/bin/python benchmarks/keep_texts.py runs/kept tinyshakespeare data/texts/tinyshakespeare.json
 
-The sweeps take three quarters of an hour of one core; the same command again trains what is missing.
+The sweeps take two and a half hours of one core; the same command again trains what is missing.
 """
 
 import sys

@@ -1,4 +1,5 @@
 import io
+import re
 
 import matplotlib
 import numpy as np
@@ -112,3 +113,13 @@ def test_a_picture_of_more_cells_than_pixels_keeps_the_strongest(shape):
     assert shrunk.shape == (min(shape[0], 300), min(shape[1], 600))
     assert shrunk.sum() == 2
     assert shrunk[-1, -1] == 1
+
+
+@pytest.mark.parametrize("draw", [plot_sequence, plot_heads])
+def test_a_short_sequence_has_no_labels_at_half_steps(draw):
+    machine = NTM(3, 2, hidden=8, width=5, slots=6, generator=torch.Generator().manual_seed(0))
+    picture = draw(machine.trace(torch.zeros(1, 4, 3)))
+    picture.png()
+    labels = [text.get_text() for axes in picture.axes for text in axes.get_xticklabels() if text.get_text()]
+    assert labels
+    assert all(re.fullmatch("\N{MINUS SIGN}?[0-9]+", label) for label in labels)

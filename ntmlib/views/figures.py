@@ -16,6 +16,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from ntmlib.machine import HeadRecord
@@ -107,6 +108,7 @@ def plot_sequence(
         else:
             axes.set_ylabel("channel")
     all_axes[-1].set_xlabel("time, in steps")
+    all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))  # there are no half steps
     figure.colorbar(image, ax=list(all_axes), fraction=0.025, pad=0.01)
     return figure
 
