@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,5 +163,5 @@ def run_notebooks(
                         finished(job.task, record)
             watch(running)
     finally:
-        for job in running:
-            job.stop()
+        with ThreadPoolExecutor(max_workers=len(running) or 1) as pool:  # each may have to wait for its node
+            list(pool.map(Job.stop, running))
