@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_notebooks import PARAMETERS, snapshot, write_notebook
 
-from ntmlib.workbook import execute
+from ntmlib.workbook import places
 from ntmlib.workbook.parameters import Parameter, RefusedError, parse_declarations, read_parameters
 from ntmlib.workbook.report import run_report
 from ntmlib.workbook.request import check_settings, find_notebooks, select_notebooks
@@ -181,7 +181,7 @@ good_settings = st.fixed_dictionaries(
 
 def test_a_thousand_bad_settings_are_all_refused_and_touch_nothing(tmp_path, monkeypatch, capsys):
     write_notebook(tmp_path / "notebooks", "01-good", "1 + 1")
-    monkeypatch.setattr(execute.subprocess, "Popen", lambda *a, **k: pytest.fail("a kernel was started"))
+    monkeypatch.setattr(places.subprocess, "Popen", lambda *a, **k: pytest.fail("a kernel was started"))
     before = snapshot(tmp_path)
 
     @settings(max_examples=1000)

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from synthetic_notebooks import write_notebook
 
-from ntmlib.workbook import execute, worker
+from ntmlib.workbook import places, worker
 from ntmlib.workbook.records import RunRecord
 from ntmlib.workbook.report import run_report
 from ntmlib.workbook.worker import NOTEBOOK, PAGE, RECORD
@@ -107,7 +107,7 @@ def test_a_report_whose_worker_finds_no_room_keeps_the_good_page_and_says_why(tm
     reports.mkdir()
     for kind in (".html", ".ipynb"):
         (reports / f"01-a{kind}").write_text("the good one from before")
-    monkeypatch.setattr(execute.subprocess, "Popen", in_small_room)
+    monkeypatch.setattr(places.subprocess, "Popen", in_small_room)
     assert run_report(out=reports, notebooks=notebooks) == 1
     assert {(reports / f"01-a{kind}").read_text() for kind in (".html", ".ipynb")} == {"the good one from before"}
     failed = RunRecord.from_json((reports / "01-a.failed.json").read_text("utf-8"))
