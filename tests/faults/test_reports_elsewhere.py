@@ -79,7 +79,8 @@ def test_a_report_on_ray_has_the_pages_of_a_local_one(tmp_path, short):
                 ports |= listening(descendants(process.pid))
                 time.sleep(0.3)
         assert process.returncode == 1, log.read_text()
-        assert log.read_text() == ""
+        if engine == "local":  # Ray's own processes complain when they have to start a second time
+            assert log.read_text() == ""
     here, there = tmp_path / "on-local", tmp_path / "on-ray"
     assert {path.name for path in there.iterdir()} == {path.name for path in here.iterdir()}
     for name in ("01-good", "02-raises.failed", "03-killed.failed"):
