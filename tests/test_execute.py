@@ -15,7 +15,8 @@ from synthetic_notebooks import write_notebook
 from ntmlib.workbook.records import RunRecord
 from ntmlib.workbook.report import run_report
 
-KILLED = "import os, signal\nprint('last words', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+# The second lets the words get out of the kernel, which hands them to a thread of its own.
+KILLED = "import os, signal, time\nprint('last words', flush=True)\ntime.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)"
 WHERE = "import os, sys, json\nprint(json.dumps([sys.executable, os.getcwd(), os.environ['OMP_NUM_THREADS'], seed]))"
 NAMES = ("01-good", "02-raises", "03-exits", "04-killed", "05-formula", "06-slow")
 

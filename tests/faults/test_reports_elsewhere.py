@@ -24,7 +24,8 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None and not IN_CI, reason="no Ray (make cluster)"),
 ]
 SECONDS = 600  # a limit for what takes half a minute on two free cores
-KILLED = "import os, signal\nprint('last words', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+# The second lets the words get out of the kernel, which hands them to a thread of its own.
+KILLED = "import os, signal, time\nprint('last words', flush=True)\ntime.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)"
 WHERE = "import os, sys, json\nprint(json.dumps([sys.executable, os.getcwd(), os.environ['OMP_NUM_THREADS'], seed]))"
 SLEEPS = (
     "import os, time\nfrom pathlib import Path\n"
