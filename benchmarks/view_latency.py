@@ -3,12 +3,13 @@
     .venv/bin/python benchmarks/view_latency.py            # pages and JupyterLab
     .venv/bin/python benchmarks/view_latency.py --pages    # pages only, half a minute
 
-A headless chromium without a graphics card turns each control many times, one turn after the other. A turn ends when
-the frame with the new picture has been drawn, so up to a sixtieth of a second of waiting for that frame is in every
-figure. Printed are median and 90th percentile in milliseconds, the median of what passes from the beginning of that
-frame until it is drawn (scripts, layout, painting: the part that is the view's own), the size of each page, the time it
-takes to build, and how much memory its scripts hold. Run it on a machine with nothing else to do, or say so: the first
-line says how many processes want the processor.
+A headless chromium without a graphics card turns each control 60 times, each after a pause of 30 to 100 ms drawn at
+random: who presses a key does not wait for the screen to begin a frame. A turn ends when the frame with the new picture
+has been drawn. Printed are median and 90th percentile in milliseconds; "drawing", the median of what passes from the
+beginning of that frame until it is drawn (scripts, layout, painting: the part that is the view's own); "dragged", the
+median of turns each of which begins as soon as the last has been drawn, and so waits for the screen's next frame, of
+which there are 60 a second; the size of each page, the time it takes to build, and how much memory its scripts hold.
+Run it on a machine with nothing else to do, or say so: the first line says how many processes want the processor.
 """
 
 import os
@@ -42,30 +43,37 @@ SLIDER = "input[aria-label='time step']"  # after each drawing it says what is a
 
 # Sets a control and resolves after the frame in which what it changes has been drawn: to milliseconds since then,
 # and since the beginning of that frame.
-TURN = """([control, value, watched]) => new Promise((resolve) => {
-  const before = watched.outerHTML;
-  const end = (frame) => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => {
-      const drawn = performance.now();
-      resolve([drawn - start, drawn - Math.max(frame, start)]);
+TURN = """async ([control, value, watched, pause]) => {
+  if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
+  return new Promise((resolve) => {
+    const before = watched.outerHTML;
+    const end = (frame) => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => {
+        const drawn = performance.now();
+        resolve([drawn - start, drawn - Math.max(frame, start)]);
+      };
+      channel.port2.postMessage(0);
     };
-    channel.port2.postMessage(0);
-  };
-  const look = (frame) => (watched.outerHTML === before ? requestAnimationFrame(look) : end(frame));
-  const start = performance.now();
-  control.value = value;
-  control.dispatchEvent(new Event("input", { bubbles: true }));
-  requestAnimationFrame(look);
-})"""
+    const look = (frame) => (watched.outerHTML === before ? requestAnimationFrame(look) : end(frame));
+    const start = performance.now();
+    control.value = value;
+    control.dispatchEvent(new Event("input", { bubbles: true }));
+    requestAnimationFrame(look);
+  });
+}"""
 
 
 class Turns(NamedTuple):
-    """Milliseconds of a turn: of half of them, of nine tenths, and from the beginning of the frame that showed it."""
+    """Milliseconds of a turn: of half of them and of nine tenths.
+
+    Then the median from the beginning of the frame that showed it, and of turns without a pause between them.
+    """
 
     median: float
     p90: float
     drawing: float
+    dragged: float
 
 
 def main() -> None:
@@ -74,9 +82,8 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="a trace of 2,000 steps, 8 heads, 1,024 slots as well")
     options = parser.parse_args()
     print(f"load of the machine: {os.getloadavg()[0]:.1f} processes on {os.cpu_count()} cores")
-    print(
-        f"{'view':34} {'where':11} {'median':>8} {'p90':>8} {'drawing':>8} {'page':>10} {'built in':>9} {'memory':>8}"
-    )
+    times = "".join(f" {name:>8}" for name in Turns._fields)
+    print(f"{'view':34} {'where':11}{times} {'page':>10} {'built in':>9} {'memory':>8}")
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         browser = driver.chromium.launch(
             executable_path=_chromium(), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -159,10 +166,17 @@ def _turns(page: Page, control: str, watched: str, forwards: bool = True) -> Tur
     if not forwards:
         order = torch.randperm(places, generator=dice)[:TURNS].add(1).tolist()
     elements = [slider.element_handle(), page.locator(watched).first.element_handle()]
-    turns = [page.evaluate(TURN, [elements[0], low + notch * place, elements[1]]) for place in order]
-    times = sorted(turn for turn, _ in turns)
+
+    def turn(place: int, pause: float) -> tuple[float, float]:
+        whole, part = page.evaluate(TURN, [elements[0], low + notch * place, elements[1], pause])
+        return whole, part
+
+    pauses = (30 + 70 * torch.rand(TURNS, generator=dice)).tolist()
+    turns = [turn(place, pause) for place, pause in zip(order, pauses, strict=True)]
+    times = sorted(whole for whole, _ in turns)
     drawing = statistics.median(part for _, part in turns)
-    return Turns(statistics.median(times), times[round(0.9 * (len(times) - 1))], drawing)
+    dragged = statistics.median(turn(place, 0)[0] for place in order)
+    return Turns(statistics.median(times), times[round(0.9 * (len(times) - 1))], drawing, dragged)
 
 
 def _metrics(session: CDPSession) -> dict[str, float]:

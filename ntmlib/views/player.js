@@ -278,7 +278,9 @@ function mountPlayer(el, data, hooks = {}) {
     const percent = (share) => (share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`);
     const columns = shown.map((symbol, time) => make("div.column", { "data-step": time }, make("b", {}, names[symbol]),
       ...guesses[time].map((guess, rank) => make(guess === came[time] ? "i.came" : "i", { style: `--ntm-share:${shares[time][rank]}` }, names[guess]))));
-    const strip = make("div.ribbon", { "aria-hidden": "true" }, ...columns); // the words below say it for the current step
+    // A frame that moves, in a layer of its own: a mark on the column would make the browser paint all columns again.
+    const cursor = make("div.cursor");
+    const strip = make("div.ribbon", { "aria-hidden": "true" }, make("div.columns-of-text", {}, ...columns), cursor); // the words below say it for the current step
     strip.addEventListener("click", (event) => {
       const column = event.target.closest("[data-step]");
       if (column) byUser(Number(column.dataset.step));
@@ -289,14 +291,18 @@ function mountPlayer(el, data, hooks = {}) {
       expects.append(make("li", {}, row.symbol, make("span.gauge", {}, row.level), row.share));
       return row;
     });
-    let marked = null;
-    let columnWidth = 0, stripWidth = 0; // asking at every step would make the browser lay out the page each time
-    scrollText = () => { strip.scrollLeft = (step + 0.5) * columnWidth - stripWidth / 2; };
+    // Asking for sizes, or scrolling, at every step would make the browser lay out the page each time.
+    let columnWidth = 0, stripWidth = 0, scrolled = 0;
+    strip.addEventListener("scroll", () => { scrolled = strip.scrollLeft; });
+    scrollText = () => { // brings the current column to the middle once it has left the middle half
+      const place = (step + 0.5) * columnWidth;
+      if (Math.abs(place - scrolled - stripWidth / 2) < stripWidth / 4) return;
+      const wanted = Math.max(0, Math.min(place - stripWidth / 2, steps * columnWidth - stripWidth));
+      if (wanted !== scrolled) strip.scrollLeft = scrolled = wanted;
+    };
     paintAll.push(() => { [columnWidth, stripWidth] = [columns[0].offsetWidth, strip.clientWidth]; });
     paintStep.push(() => {
-      if (marked) marked.classList.remove("ntm-current");
-      marked = columns[step];
-      marked.classList.add("ntm-current");
+      cursor.style.transform = `translateX(${100 * step}%)`;
       const before = shown.slice(Math.max(0, step - 24), step).map((symbol) => names[symbol]).join("");
       reads.replaceChildren("reads ", make("span", {}, before), make("b", {}, names[shown[step]]), " and expects");
       rows.forEach((row, rank) => {
