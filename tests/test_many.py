@@ -138,6 +138,7 @@ DECAY = {"solved_threshold": None, "final_learning_rate_factor": 0.1, "learning_
         {**DECAY, "clip_norm": 0.01, "train_slots": (3, 4, 5), "learning_rate_factors": {"output": 4.0}},
         {**DECAY, "clip_norm": None, "clip_value": 0.001, "optimizer": "graves_rmsprop", "mixed_lengths": True},
         {"curriculum_threshold": 1e-9, "stall_updates": 1, "max_restarts": 5, "objective": "sequence"},
+        {"averaged_share": 0.5},
     ],
 )
 def test_whatever_a_config_asks_of_an_update_is_done(gpu, changes):

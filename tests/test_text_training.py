@@ -58,6 +58,7 @@ def config(file: str, model: str = "ntm", **changes) -> TrainConfig:
         "evaluation_lengths": (20,),
         "evaluation_sequences": 2,
         "keep_best": True,
+        "averaged_share": 0.2,
         "checkpoint_every": 5,
     }
     return TrainConfig(**{**settings, **changes})

@@ -26,6 +26,7 @@ WHOLE_NUMBERS = {
 NUMBERS: dict[str, tuple[float, float]] = {
     "learning_rate": (0.0, 10.0),
     "momentum": (-sys.float_info.min, 1 - 2**-53),
+    "averaged_share": (-sys.float_info.min, 1 - 2**-53),
     "dropout": (-sys.float_info.min, 1 - 2**-53),
     "fresh_share": (-sys.float_info.min, 1.0),
     "clip_norm": (0.0, math.inf),
@@ -35,7 +36,7 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "final_learning_rate_factor": (0.0, 1.0),
 }
 
-_FROM_ZERO = {"momentum": "in [0, 1)", "dropout": "in [0, 1)", "fresh_share": "in [0, 1]"}
+_FROM_ZERO = dict.fromkeys(("momentum", "averaged_share", "dropout"), "in [0, 1)") | {"fresh_share": "in [0, 1]"}
 
 
 def check_whole(name: str, value: object, low: int) -> None:

@@ -101,6 +101,8 @@ class TrainConfig:
         evaluation_sequences: sequences per evaluation and length; of a text the streams it is read in.
         keep_best: whether the machine of the run is the one that did best in an evaluation (of several lengths the
             last), and not the last.
+        averaged_share: share of the updates made so far over which the weights are averaged, in [0, 1), for what is
+            evaluated and what the run gives; training itself goes on from the last weights. 0 takes the last.
         checkpoint_every: updates between checkpoints of a run that has a folder.
         threads: threads of this process that compute. More than 1 is seldom faster, and may change the last bit
             of a sum: with the reference engine, copy_quick on 2 threads is not bit for bit copy_quick on 1.
@@ -146,6 +148,7 @@ class TrainConfig:
     evaluation_lengths: tuple[int, ...] = ()
     evaluation_sequences: int = 100
     keep_best: bool = False
+    averaged_share: float = 0.0
     checkpoint_every: int = 100
     threads: int = 1
     engine: str = "auto"

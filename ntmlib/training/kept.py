@@ -66,6 +66,7 @@ def load_run(directory: str | os.PathLike[str]) -> Run:
 def _take_weights(trainer: Trainer, checkpoint: Checkpoint) -> None:
     check_state(checkpoint.state, ("update", "solved_at"))
     load_weights(trainer.model, checkpoint)
+    trainer.restore_average(checkpoint)
     trainer.restore_best(checkpoint)
     trainer.update, trainer.solved_at = checkpoint.state["update"], checkpoint.state["solved_at"]
 

@@ -16,6 +16,7 @@ from ntmlib.engines.denormals import flushed
 from ntmlib.ntm import NTM, Trace
 from ntmlib.tasks import Continuous, answer_type
 from ntmlib.training import optimizers
+from ntmlib.training.averaging import WeightAverage
 from ntmlib.training.checkpoints import Checkpoint, CheckpointError
 from ntmlib.training.config import TrainConfig
 from ntmlib.training.drawing import Draw, Drawing
@@ -81,6 +82,7 @@ class Trainer:
         self.model = self._for_training(model).to(self.device)
         self.drawing = Drawing(config, self.task, self.model)
         self.dropout_generator = generator_for(config.seed, "dropout")
+        self.average = WeightAverage(config.averaged_share)
         self.best: Best | None = None
         self.history, self.evaluations = History(), History(EVALUATIONS)
         self.update = 0
@@ -183,6 +185,7 @@ class Trainer:
             gradient_norm: of the whole gradient, before it was cut.
         """
         self.update += 1
+        self.average.take(self.model)
         bits, num_sequences = cost * BITS_PER_NAT, self.config.batch_size
         self._tick()
         self.history.append(
@@ -263,6 +266,7 @@ class Trainer:
         self.drawing.stream = None
         self.model.load_state_dict(self._for_training(build_model(self.config, self.restarts)).state_dict())
         del self.optimizer  # built anew, without a memory of the old gradients
+        self.average = WeightAverage(self.config.averaged_share)
 
     def _mean_of_last(self, window: int) -> float:
         """Mean cost of the last updates at this top length; infinite while there are too few."""
@@ -278,7 +282,8 @@ class Trainer:
             values = {**dataclasses.asdict(report), "slots": report.slots or 0, "bits_right": report.bits_right}
             self.evaluations.append(self.update, *(values[name] for name in list(EVALUATIONS)[1:]))
         if self.config.keep_best and (self.best is None or report.bits_per_bit < self.best.bits_per_bit):
-            weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            averaged = self.average.model(self.model)
+            weights = {name: value.detach().clone() for name, value in averaged.state_dict().items()}
             self.best = Best(self.update, report.bits_per_bit, weights)
 
     def _evaluate(self, model: Model, length: int | None) -> Report:
@@ -298,9 +303,11 @@ class Trainer:
         return model
 
     def _last_model(self) -> Model:
-        if isinstance(self.model, NTM) and self.config.slots_in_training:
-            return self.model.with_slots(self.config.model_options["slots"])
-        return self.model
+        """Return the model with its full memory, and with the mean of its weights if so configured."""
+        model = self.average.model(self.model)
+        if isinstance(model, NTM) and self.config.slots_in_training:
+            return model.with_slots(self.config.model_options["slots"])
+        return model
 
     def checkpoint(self) -> Checkpoint:
         """Return all of the run's state.
@@ -310,6 +317,7 @@ class Trainer:
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optim/{name}": value for name, value in optimizers.state_tensors(self.optimizer).items()}
         tensors |= self.drawing.tensors()
+        tensors |= {f"average/{name}": value.clone() for name, value in self.average.weights.items()}
         if self.config.dropout:
             tensors["rng/dropout"] = self.dropout_generator.get_state()
         if self.best is not None:
@@ -324,6 +332,7 @@ class Trainer:
             "stalled_at": self.stalled_at,
             "restarts": self.restarts,
             "skipped": self.skipped,
+            "averaged_updates": self.average.updates,
             "progress_at": self.progress_at,
             "best": self.best and [self.best.update, self.best.bits_per_bit],
             "history_bytes": self.history.size(),
@@ -352,6 +361,7 @@ class Trainer:
                 self.dropout_generator.set_state(checkpoint.tensors["rng/dropout"])
         except (KeyError, TypeError, RuntimeError) as error:  # torch refuses the state of another generator
             raise CheckpointError(f"what it has drawn cannot be gone on from: {error}") from error
+        self.restore_average(checkpoint)
         self.restore_best(checkpoint)
         self.update, self.solved_at, self.top_length = state["update"], state["solved_at"], state["top_length"]
         self.stalled_at, self.restarts, self.progress_at = state["stalled_at"], state["restarts"], state["progress_at"]
@@ -359,6 +369,18 @@ class Trainer:
         self.seconds, self.cpu_seconds = state["seconds"], state.get("cpu_seconds", 0.0)
         self._recent.clear()
         self._recent.extend(state["recent"])
+
+    def restore_average(self, checkpoint: Checkpoint) -> None:
+        """Take up the mean of the weights that a checkpoint has, if it has any.
+
+        Raises:
+            CheckpointError: it is not that of this model.
+        """
+        self.average = WeightAverage(self.config.averaged_share)
+        if weights := checkpoint.part("average/"):
+            check_state(checkpoint.state, ("averaged_updates",))
+            check_weights(self.model, weights)
+            self.average.restore(weights, checkpoint.state["averaged_updates"], self.device)
 
     def restore_best(self, checkpoint: Checkpoint) -> None:
         """Take up the best weights that a checkpoint has, if it has any."""

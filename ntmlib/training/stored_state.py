@@ -47,6 +47,7 @@ RULES: dict[str, Callable[[object], bool]] = {
     "stalled_at": _update,
     "restarts": _count,
     "skipped": _count,
+    "averaged_updates": _count,
     "progress_at": _count,
     "best": _best,
     "history_bytes": _count,

@@ -39,6 +39,7 @@ OTHER = {
     "evaluate_every": {"evaluate_every": 6},
     "evaluation_lengths": {"evaluation_lengths": (2,)},
     "keep_best": {"keep_best": True},
+    "averaged_share": {"averaged_share": 0.2},
     "engine": {"engine": "fused"},
     "final_learning_rate_factor": {"final_learning_rate_factor": 0.5},
     "momentum": {"momentum": 0.8},
