@@ -102,6 +102,20 @@ function ticksOf(count, first = 0, modulus = Infinity) {
   return cells.filter(({ label }) => label % every === 0);
 }
 
+/**
+ * Leave out labels that would stand on the one before: the pointer tells what they would. `pixels` is the size of a
+ * cell, `reach(tick)` how far a label goes to either side of its middle.
+ */
+function apart(ticks, pixels, reach) {
+  let free = -Infinity;
+  return ticks.filter((tick) => {
+    const middle = (tick.cell + 0.5) * pixels;
+    if (middle - reach(tick) < free) return false;
+    free = middle + reach(tick);
+    return true;
+  });
+}
+
 /** Label channels by name; "bit 0", "bit 1" ... become one label "bit 0–7" in the middle. */
 function ticksOfNames(names) {
   const ticks = [];
@@ -185,12 +199,11 @@ function mountPlayer(el, data, hooks = {}) {
     paintAll.push(() => {
       const put = (axis, side, ticks, count) => axis.replaceChildren(...ticks.map(({ cell, label: text }) =>
         make("span", { style: `${side}:${((cell + 0.5) / count) * 100}%` }, String(text))));
-      if (yTicks) {
-        const row = canvas.clientHeight / rows();
-        let free = 0; // names of neighbours would stand on one another: the pointer tells those that are left out
-        put(left, "top", yTicks().filter(({ cell }) => cell * row >= free && ((free = cell * row + 9), true)), rows());
+      if (yTicks) put(left, "top", apart(yTicks(), canvas.clientHeight / rows(), () => 4.5), rows());
+      if (timed) {
+        const ticks = ticksOf(steps).map(({ cell, label: at }) => ({ cell, label: at ? String(at) : "step 0" }));
+        put(below, "left", apart(ticks, canvas.clientWidth / steps, ({ label: text }) => 3 * text.length + 2), steps);
       }
-      if (timed) put(below, "left", ticksOf(steps).map(({ cell, label: at }) => ({ cell, label: at ? at : "step 0" })), steps);
     });
     const cellAt = (event) => {
       const area = canvas.getBoundingClientRect();

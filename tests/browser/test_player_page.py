@@ -221,3 +221,27 @@ def test_symbols_are_text_that_follows_the_step_and_can_be_pointed_at(offline, t
     shares = page.locator(".ntm-words li span:last-child").all_inner_texts()
     assert len(shares) == 3
     assert all(share.endswith(" %") for share in shares)
+
+
+COVERED = """() => [...document.querySelectorAll(".ntm-below, .ntm-left")].flatMap((axis) => {
+  const boxes = [...axis.children].map((one) => [one.textContent, one.getBoundingClientRect()]);
+  const pairs = boxes.slice(1).map((box, i) => [boxes[i], box]);
+  const touch = ([[, a], [, b]]) => a.right > b.left && b.right > a.left && a.bottom > b.top + 2 && b.bottom > a.top + 2;
+  return pairs.filter(touch).map(([[a], [b]]) => `${a} | ${b}`);
+})"""
+
+
+@pytest.mark.parametrize("steps", [12, 101, 130, 200])
+def test_no_label_of_an_axis_stands_on_another(offline, tmp_path, steps):
+    generator = torch.Generator().manual_seed(3)
+    machine = NTM(10, 9, hidden=20, num_heads=4, generator=generator)
+    trace = machine.trace(torch.randint(0, 2, (1, steps, 10), generator=generator).float())
+    step_through(trace, interactive=False).save_html(tmp_path / "labels.html")
+    page = offline.new_page()
+    page.goto((tmp_path / "labels.html").as_uri())
+    for width in (1280, 1000, 760):
+        page.set_viewport_size({"width": width, "height": 720})
+        page.wait_for_timeout(300)  # the picture follows its size in the next frames
+        assert page.locator(".ntm-below span").count() > 10
+        assert page.evaluate(COVERED) == []
+        assert "step 0" in page.locator(".ntm-below span").all_inner_texts()
