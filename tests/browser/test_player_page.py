@@ -226,7 +226,8 @@ def test_symbols_are_text_that_follows_the_step_and_can_be_pointed_at(offline, t
 COVERED = """() => [...document.querySelectorAll(".ntm-below, .ntm-left")].flatMap((axis) => {
   const boxes = [...axis.children].map((one) => [one.textContent, one.getBoundingClientRect()]);
   const pairs = boxes.slice(1).map((box, i) => [boxes[i], box]);
-  const touch = ([[, a], [, b]]) => a.right > b.left && b.right > a.left && a.bottom > b.top + 2 && b.bottom > a.top + 2;
+  const over = (a, b) => a.right > b.left && a.bottom > b.top + 2;
+  const touch = ([[, a], [, b]]) => over(a, b) && over(b, a);
   return pairs.filter(touch).map(([[a], [b]]) => `${a} | ${b}`);
 })"""
 
