@@ -18,7 +18,11 @@ def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.named_parameters()}
 
 
-@pytest.mark.parametrize("config", [TINY, TINY_LSTM], ids=["ntm", "lstm"])
+RANDOM = tiny(model_options={**TINY.model_options, "memory_init": "random"})  # its seed is no parameter
+MODELS = pytest.mark.parametrize("config", [TINY, RANDOM, TINY_LSTM], ids=["ntm", "random memory", "lstm"])
+
+
+@MODELS
 def test_it_is_the_mean_that_its_rule_gives(config):
     """By hand, in float64: after update n the mean moves by 1 / (1 + share n) of the way."""
     trainer = Trainer(config.replace(averaged_share=SHARE))
@@ -57,14 +61,15 @@ def test_training_goes_on_from_the_last_weights():
         assert torch.equal(value, weights_of(plain.final_model())[name])
 
 
-def test_the_mean_is_what_is_evaluated_kept_and_exported(tmp_path):
-    config = tiny(averaged_share=SHARE)
+@pytest.mark.parametrize("config", [TINY, RANDOM], ids=["ntm", "random memory"])
+def test_the_mean_is_what_is_evaluated_kept_and_exported(tmp_path, config):
+    plain, config = config, config.replace(averaged_share=SHARE)
     run = train(config, tmp_path / "run")
     found = evaluate(
         run.machine, run.task, length=3, num_sequences=4, generator=generator_for(1, "evaluation"), engine="reference"
     )
     assert run.result["evaluations"][0]["bits_per_bit"] == found.bits_per_bit
-    assert run.result["weights_sha256"] != train(tiny()).result["weights_sha256"]
+    assert run.result["weights_sha256"] != train(plain).result["weights_sha256"]
     export_run(tmp_path / "run", tmp_path / "kept")
     for again in (load_run(tmp_path / "run"), load_run(tmp_path / "kept"), train(config, tmp_path / "run")):
         for name, value in weights_of(run.machine).items():
@@ -81,8 +86,9 @@ def test_the_best_machine_is_the_best_mean():
     assert all(torch.equal(trainer.best.weights[name], value) for name, value in wanted.items())
 
 
-def test_a_run_that_went_on_has_the_mean_of_one_never_interrupted():
-    config = tiny(averaged_share=SHARE)
+@MODELS
+def test_a_run_that_went_on_has_the_mean_of_one_never_interrupted(config):
+    config = config.replace(averaged_share=SHARE)
     whole, first, again = Trainer(config), Trainer(config), Trainer(config)
     for _ in range(7):
         first.advance()
@@ -95,8 +101,9 @@ def test_a_run_that_went_on_has_the_mean_of_one_never_interrupted():
         assert torch.equal(value, weights_of(again.final_model())[name])
 
 
-def test_another_start_begins_another_mean():
-    config = tiny(averaged_share=SHARE, curriculum_threshold=1e-9, stall_updates=4, max_restarts=3)
+@pytest.mark.parametrize("config", [TINY, RANDOM], ids=["ntm", "random memory"])
+def test_another_start_begins_another_mean(config):
+    config = config.replace(averaged_share=SHARE, curriculum_threshold=1e-9, stall_updates=4, max_restarts=3)
     trainer = Trainer(config)
     for _ in range(4):
         trainer.advance()
@@ -104,23 +111,36 @@ def test_another_start_begins_another_mean():
     assert trainer.average.updates == 0
     for name, value in weights_of(trainer.final_model()).items():
         assert torch.equal(value, weights_of(trainer.model)[name])
+    trainer.advance()
+    for name, value in trainer.final_model().state_dict().items():
+        assert torch.equal(value, trainer.model.state_dict()[name]), "the seed of a random memory, too"
 
 
-@pytest.mark.parametrize("damage", ["one is missing", "another shape", "no count"])
-def test_a_mean_that_is_not_of_this_model_is_refused(damage):
+DAMAGES = {
+    "one is missing": "its weights are those of another model",
+    "all are missing": "its mean of weights is of 1 updates, and 0 tensors are there",
+    "another shape": "must have shape",
+    "no count": "its mean of weights is of 0 updates",
+    "no share": "its mean of weights is of 1 updates",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_mean_that_is_not_of_this_run_is_refused(damage):
     trainer = Trainer(tiny(averaged_share=SHARE))
     trainer.advance()
     checkpoint = trainer.checkpoint()
     tensors, state = dict(checkpoint.tensors), dict(checkpoint.state)
-    name = next(name for name in tensors if name.startswith("average/"))
-    if damage == "one is missing":
-        del tensors[name]
+    names = [name for name in tensors if name.startswith("average/")]
+    if damage in ("one is missing", "all are missing"):
+        for name in names[: 1 if damage == "one is missing" else None]:
+            del tensors[name]
     elif damage == "another shape":
-        tensors[name] = torch.zeros(3, 3, 3)
-    else:
+        tensors[names[0]] = torch.zeros(3, 3, 3)
+    elif damage == "no count":
         del state["averaged_updates"]
-    with pytest.raises(CheckpointError):
-        Trainer(tiny(averaged_share=SHARE)).restore(Checkpoint(tensors, state))
+    with pytest.raises(CheckpointError, match=DAMAGES[damage]):
+        Trainer(tiny(averaged_share=0.0 if damage == "no share" else SHARE)).restore(Checkpoint(tensors, state))
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan"), "0.2", True])

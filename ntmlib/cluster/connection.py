@@ -11,7 +11,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,12 @@ class Connection:
     """
 
     def __init__(self, address: str | None, *, cpus: int, gpus: int | None = None) -> None:
+        if address is not None:
+            _check(address)
         if importlib.util.find_spec("ray") is None:
             raise ValueError(
                 "engine ray needs the package ray: `make cluster` in a checkout, or pip install 'ntmlib[cluster]'"
             )
-        if address is not None:
-            _check(address)
         self._address, self._cpus, self._gpus = address, cpus, gpus
         self._ray: Any = None
         self._folder: str | None = None
@@ -77,10 +78,11 @@ class Connection:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task without a GPU keeps what it sees
-        if self._address is None:
-            self._start_our_own()
-        else:
-            self._join(self._address)
+        with _own_termination():
+            if self._address is None:
+                self._start_our_own()
+            else:
+                self._join(self._address)
         return self
 
     def _start_our_own(self) -> None:
@@ -206,6 +208,17 @@ class Submitted:
     def kill(self) -> None:
         """End it at once."""
         self._ray.cancel(self._reference, force=True)
+
+
+@contextlib.contextmanager
+def _own_termination() -> Iterator[None]:
+    """Keep what this process does at SIGTERM: Ray would have it leave at once, without a word."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def children() -> set[int]:

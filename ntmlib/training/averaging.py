@@ -37,12 +37,14 @@ class WeightAverage:
         step = 1 / (1 + self.share * self.updates)
         torch._foreach_lerp_(list(self.weights.values()), [parameters[name] for name in self.weights], step)
 
+    @torch.no_grad()
     def model(self, model: Model) -> Model:
         """Return a copy of a model with the mean weights, or the model itself if there is no mean."""
         if not self.weights:
             return model
         averaged = copy.deepcopy(model)
-        averaged.load_state_dict(self.weights)
+        for name, parameter in averaged.named_parameters():  # not its buffers: a random memory has a seed there
+            parameter.copy_(self.weights[name])
         return averaged
 
     def restore(self, weights: Mapping[str, Tensor], updates: int, device: torch.device) -> None:

@@ -276,13 +276,13 @@ class Trainer:
 
     def evaluate(self) -> None:
         """Evaluate at the config's lengths; the sequences are the same every time."""
-        model = self._last_model()
+        averaged = self.average.model(self.model)
+        model = self._with_full_memory(averaged)
         for length in self.config.evaluation_lengths or (None,) * isinstance(self.task, Continuous):
             report = self._evaluate(model, length)
             values = {**dataclasses.asdict(report), "slots": report.slots or 0, "bits_right": report.bits_right}
             self.evaluations.append(self.update, *(values[name] for name in list(EVALUATIONS)[1:]))
         if self.config.keep_best and (self.best is None or report.bits_per_bit < self.best.bits_per_bit):
-            averaged = self.average.model(self.model)
             weights = {name: value.detach().clone() for name, value in averaged.state_dict().items()}
             self.best = Best(self.update, report.bits_per_bit, weights)
 
@@ -304,7 +304,9 @@ class Trainer:
 
     def _last_model(self) -> Model:
         """Return the model with its full memory, and with the mean of its weights if so configured."""
-        model = self.average.model(self.model)
+        return self._with_full_memory(self.average.model(self.model))
+
+    def _with_full_memory(self, model: Model) -> Model:
         if isinstance(model, NTM) and self.config.slots_in_training:
             return model.with_slots(self.config.model_options["slots"])
         return model
@@ -377,16 +379,18 @@ class Trainer:
             CheckpointError: it is not that of this model.
         """
         self.average = WeightAverage(self.config.averaged_share)
-        if weights := checkpoint.part("average/"):
-            check_state(checkpoint.state, ("averaged_updates",))
-            check_weights(self.model, weights)
-            self.average.restore(weights, checkpoint.state["averaged_updates"], self.device)
+        weights, updates = checkpoint.part("average/"), checkpoint.state.get("averaged_updates", 0)
+        if bool(weights) != (updates > 0) or (weights and not self.config.averaged_share):
+            raise CheckpointError(f"its mean of weights is of {updates} updates, and {len(weights)} tensors are there")
+        if weights:
+            check_weights(weights, dict(self.model.named_parameters()))
+            self.average.restore(weights, updates, self.device)
 
     def restore_best(self, checkpoint: Checkpoint) -> None:
         """Take up the best weights that a checkpoint has, if it has any."""
         self.best = None
         if found := checkpoint.state.get("best"):
-            check_weights(self.model, checkpoint.part("best/"))
+            check_weights(checkpoint.part("best/"), self.model.state_dict())
             self.best = Best(found[0], found[1], checkpoint.part("best/"))
 
     def _tick(self) -> None:

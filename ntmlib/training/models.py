@@ -45,17 +45,16 @@ def load_weights(model: Model, checkpoint: Checkpoint) -> None:
         CheckpointError: names or shapes are those of another model.
     """
     weights = checkpoint.part("model/")
-    check_weights(model, weights)
+    check_weights(weights, model.state_dict())
     model.load_state_dict(weights)
 
 
-def check_weights(model: Model, weights: Mapping[str, Tensor]) -> None:
-    """Refuse weights that are not those of a model like this one.
+def check_weights(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are not those of a model like the one whose weights are given, too.
 
     Raises:
         CheckpointError: a name, a shape or a type of number is another.
     """
-    wanted = model.state_dict()
     if set(weights) != set(wanted):
         raise CheckpointError(f"its weights are those of another model: {sorted(set(weights) ^ set(wanted))[0]!r}")
     for name, value in wanted.items():

@@ -313,7 +313,7 @@ function mountPlayer(el, data, hooks = {}) {
       const wanted = Math.max(0, Math.min(place - stripWidth / 2, steps * columnWidth - stripWidth));
       if (wanted !== scrolled) strip.scrollLeft = scrolled = wanted;
     };
-    paintAll.push(() => { [columnWidth, stripWidth] = [columns[0].offsetWidth, strip.clientWidth]; });
+    paintAll.push(() => { [columnWidth, stripWidth, scrolled] = [columns[0].offsetWidth, strip.clientWidth, strip.scrollLeft]; });
     paintStep.push(() => {
       cursor.style.transform = `translateX(${100 * step}%)`;
       const before = shown.slice(Math.max(0, step - 24), step).map((symbol) => names[symbol]).join("");

@@ -26,14 +26,12 @@ PANEL_STYLE = files("ntmlib.views").joinpath("playground.css").read_text(encodin
 WIDGET_MODULE = """
 export default {
   render({ model, el }) {
-    const tell = makeTeller(model);
+    const kernel = makeTeller(model, "knobs", () => panel.set(model.get("knobs")));
     const [knobs, previous] = [model.get("knobs"), model.get("previous")];
     const panel = mountPlayground(el, { ...model.get("data"), knobs, previous }, {
-      onChange: tell,
+      onChange: kernel.tell,
     });
-    const follow = () => panel.set(model.get("knobs"));
-    model.on("change:knobs", follow);
-    return () => { model.off("change:knobs", follow); panel.destroy(); };
+    return () => { kernel.end(); panel.destroy(); };
   },
 };
 """

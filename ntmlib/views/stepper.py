@@ -30,14 +30,12 @@ WIDGET_MODULE = """
 export default {
   render({ model, el }) {
     const data = model.get("data");
-    const tell = makeTeller(model);
+    const kernel = makeTeller(model, "step", () => player.setStep(model.get("step")));
     const player = (data.players ? mountCompare : mountPlayer)(el, data, {
       step: model.get("step"),
-      onStep: (step) => tell({ step }),
+      onStep: (step) => kernel.tell({ step }),
     });
-    const follow = () => player.setStep(model.get("step"));
-    model.on("change:step", follow);
-    return () => { model.off("change:step", follow); player.destroy(); };
+    return () => { kernel.end(); player.destroy(); };
   },
 };
 """

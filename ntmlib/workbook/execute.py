@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import queue
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +33,11 @@ class Task:
     def name(self) -> str:
         """``NN-name``."""
         return self.notebook.stem
+
+    def again(self) -> "Task":
+        """The same once more, in another folder: in the first one, a process that was given up may still be writing."""
+        losses = self.losses + 1
+        return dataclasses.replace(self, losses=losses, folder=self.folder.with_name(f"{self.name}-again-{losses}"))
 
 
 class Job:
@@ -157,8 +161,7 @@ def run_notebooks(
                     record = job.finish()
                     running.remove(job)
                     if record is None:
-                        shutil.rmtree(job.task.folder)
-                        waiting.appendleft(dataclasses.replace(job.task, losses=job.task.losses + 1))
+                        waiting.appendleft(job.task.again())
                     else:
                         finished(job.task, record)
             watch(running)

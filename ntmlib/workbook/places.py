@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -63,6 +63,13 @@ class Here:
         return _Process(message, hear)
 
 
+def _events(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Read what a process says, but for lines that a crash has left torn."""
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
+
+
 class _Process:
     def __init__(self, message: dict[str, Any], hear: Hear):
         self._kernel: int | None = None
@@ -87,11 +94,12 @@ class _Process:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            event = json.loads(line)
-            self._kernel = event.get("kernel", self._kernel)
-            self._hear(event)
-        self._hear(None)
+        try:
+            for event in _events(self._process.stdout):
+                self._kernel = event.get("kernel", self._kernel)
+                self._hear(event)
+        finally:
+            self._hear(None)
 
     def wait(self) -> Ending:
         try:
@@ -159,22 +167,26 @@ class _Task:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _watch(self) -> None:
-        self._ending = self._submitted.wait()
-        self._ended.set()
+        try:
+            self._ending = self._submitted.wait()
+        except Exception as error:  # nobody would ever hear of it
+            self._ending = Ending(None, f"it cannot be waited for: {error}")
+        finally:
+            self._ended.set()
 
     def _listen(self) -> None:
-        read = 0
-        while True:
-            last = self._ended.wait(SECONDS_BETWEEN_LOOKS)
-            with contextlib.suppress(OSError):  # not there yet, or its file system is slow
-                said = self._events.read_bytes()
-                whole = said.rfind(b"\n") + 1
-                for line in said[read:whole].splitlines():
-                    self._hear(json.loads(line))
-                read = max(read, whole)
-            if last:
-                self._hear(None)
-                return
+        read, last = 0, False
+        try:
+            while not last:
+                last = self._ended.wait(SECONDS_BETWEEN_LOOKS)
+                with contextlib.suppress(OSError):  # not there yet, or its file system is slow
+                    said = self._events.read_bytes()
+                    whole = said.rfind(b"\n") + 1
+                    new, read = said[read:whole], max(read, whole)
+                    for event in _events(new.splitlines()):
+                        self._hear(event)
+        finally:
+            self._hear(None)
 
     def wait(self) -> Ending:
         assert self._ending is not None  # the last event came after it

@@ -252,7 +252,7 @@ def main() -> None:
     given = environment(Path(task["folder"]))  # on a cluster nobody has seen to it
     os.environ.clear()
     os.environ.update(given)
-    out = os.open(task["events"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC) if "events" in task else os.dup(1)
+    out = os.open(task["events"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644) if "events" in task else os.dup(1)
     events = os.fdopen(out, "w", encoding="utf-8")
     os.dup2(2, 1)  # a stray print of some library must not be taken for an event
     kernel: int | None = None

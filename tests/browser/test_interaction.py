@@ -296,19 +296,45 @@ def test_a_long_trace_is_unpacked_piece_by_piece_and_its_page_says_what_is_left_
     context.close()
 
 
-TURNS = """async () => {
-  const told = [], state = {};
-  const model = { set(name, value) { state[name] = value; }, save_changes() { told.push(state.step); } };
-  const tell = makeTeller(model), begun = performance.now();
+# A model like JupyterLab's, in which "other" stands for the kernel or a linked widget.
+MODEL = """() => {
+  const told = [], state = { step: 0 }, heard = new Set();
+  const set = (name, value) => {
+    if (state[name] === value) return;
+    state[name] = value;
+    heard.forEach((listener) => listener());
+  };
+  return { told, state, other: (step) => set("step", step), model: {
+    set, get: (name) => state[name], save_changes() { told.push(state.step); },
+    on(_, listener) { heard.add(listener); }, off(_, listener) { heard.delete(listener); },
+  } };
+}"""
+TURNS = f"""async () => {{
+  const {{ told, state, model }} = ({MODEL})();
+  const kernel = makeTeller(model, "step", () => {{}}), begun = performance.now();
   let ahead = 0;
-  for (let step = 1; step <= 50; step++) {
-    tell({ step });
+  for (let step = 1; step <= 50; step++) {{
+    kernel.tell({{ step }});
     ahead += state.step !== told.at(-1);
     await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  }}
   await new Promise((resolve) => setTimeout(resolve, 300));
   return [told, ahead, performance.now() - begun];
-}"""
+}}"""
+SET_BY_ANOTHER = f"""async () => {{
+  const {{ told, state, other, model }} = ({MODEL})(), followed = [];
+  const kernel = makeTeller(model, "step", () => followed.push(state.step));
+  kernel.tell({{ step: 7 }});
+  kernel.tell({{ step: 8 }}); // waits
+  other(3);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  kernel.tell({{ step: 4 }});
+  kernel.tell({{ step: 5 }}); // waits, and is told as the view goes
+  kernel.end();
+  other(6);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return [told, followed, state.step];
+}}"""
 
 
 def test_the_kernel_is_told_at_once_then_ten_times_a_second_and_of_the_last_turn(browser):
@@ -318,6 +344,16 @@ def test_the_kernel_is_told_at_once_then_ten_times_a_second_and_of_the_last_turn
     assert (told[0], told[-1]) == (1, 50)
     assert 2 <= len(told) <= 2 + milliseconds / 100
     assert ahead == 0  # a model ahead of the kernel is set back by the kernel's echo
+    page.close()
+
+
+def test_a_turn_that_waits_to_be_told_does_not_undo_what_another_has_set(browser):
+    page = browser.new_page()
+    page.add_script_tag(content=TELLING_SCRIPT)
+    told, followed, last = page.evaluate(SET_BY_ANOTHER)
+    assert told == [7, 4, 5]
+    assert followed == [3]  # not our own, and nothing after the end
+    assert last == 6
     page.close()
 
 

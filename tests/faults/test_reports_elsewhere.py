@@ -118,21 +118,22 @@ def test_a_notebook_lost_with_its_node_runs_elsewhere_and_a_stopped_report_leave
         assert {record(out, name).status for name in ("01-a", "02-b")} == {"done"}
 
         (tmp_path / "go").unlink()
-        end_all(kernels(tmp_path, "0"))
-        for path in (tmp_path / "pids").iterdir():
-            path.unlink()
         # A test run that a shell has put into the background ignores SIGINT, and so would this program.
         listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
         program = f"{listen}\nimport sys; from ntmlib.cli import main\nsys.exit(main(sys.argv[1:]))"
-        with started(
-            ["-c", program, *command[2:], "01", "--force"], env, log, cwd=tmp_path, stdout=subprocess.PIPE
-        ) as process:
-            until(lambda: kernels(tmp_path, "01-a"), process, log)
-            before = (out / "01-a.html").read_bytes()
-            process.send_signal(signal.SIGINT)
-            printed, _ = process.communicate(timeout=SECONDS)
-            assert process.returncode == 130, log.read_text()
-            assert b"stopped; no page was left half-written" in printed
-            assert not any(map(alive, kernels(tmp_path, "01-a")))
-            assert (out / "01-a.html").read_bytes() == before
-            assert list(out.glob(".run-*")) == []
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            end_all(kernels(tmp_path, "0"))
+            for path in (tmp_path / "pids").iterdir():
+                path.unlink()
+            with started(
+                ["-c", program, *command[2:], "01", "--force"], env, log, cwd=tmp_path, stdout=subprocess.PIPE
+            ) as process:
+                until(lambda: kernels(tmp_path, "01-a"), process, log)
+                before = (out / "01-a.html").read_bytes()
+                process.send_signal(stop)
+                printed, _ = process.communicate(timeout=SECONDS)
+                assert process.returncode == 130, log.read_text()
+                assert b"stopped; no page was left half-written" in printed
+                assert not any(map(alive, kernels(tmp_path, "01-a")))
+                assert (out / "01-a.html").read_bytes() == before
+                assert list(out.glob(".run-*")) == []
