@@ -81,7 +81,7 @@ def text_lstm_large(seed: int = 0) -> TrainConfig:
 
 
 def text_huge(seed: int = 0) -> TrainConfig:
-    """Read ten million characters with 384 units, dropout of a half, and averaged weights: about twenty minutes."""
+    """Read ten million characters with 384 units, dropout of a half, and averaged weights: about 25 minutes."""
     config = text_large(seed)
     sizes = {"hidden": 384, "output_hidden": 256, "embedding": 48}
     return config.replace(
